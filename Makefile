@@ -1,0 +1,71 @@
+# Every target can be run again at any time; what is up to date is left alone.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+##@ Environment
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+init: $(INSTALLED) ## Create .venv and install everything, pinned by lock.txt
+
+install: init ## The same as init
+
+$(INSTALLED): pyproject.toml lock.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); the first time this takes some minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,dev]' --constraint lock.txt
+	@touch $@
+
+lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requirements.txt
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate \
+		--all-extras pyproject.toml --output-file lock.txt
+	$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--extra train --constraint lock.txt pyproject.toml --output-file requirements.txt
+	echo '--editable .' >> requirements.txt
+	rm -r $(VENV)-lock
+
+##@ The main job
+demo: $(INSTALLED) ## Everything once, on handwritten digits (KEEP=1 leaves the service up, PORT=8001)
+	@$(BIN)/tapetum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
+
+train: $(INSTALLED) ## Train a recipe (RECIPE=cats-dogs DATA=photos EPOCHS= BATCH_SIZE= LR=)
+	@$(BIN)/tapetum train $(or $(RECIPE),cats-dogs) $(if $(DATA),--data $(DATA)) \
+		$(if $(EPOCHS),train.epochs=$(EPOCHS)) $(if $(BATCH_SIZE),train.batch_size=$(BATCH_SIZE)) $(if $(LR),train.lr=$(LR))
+
+serve: $(INSTALLED) ## Serve a bundle (BUNDLE=runs/cats-dogs/bundle)
+	@$(BIN)/tapetum serve $(or $(BUNDLE),runs/cats-dogs/bundle)
+
+mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000
+	@MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --port 5000
+
+##@ Checks
+test: lint ## Format check, lint, types, and every test with coverage
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+test-quick: $(INSTALLED) ## Unit and contract tests, without coverage
+	@$(BIN)/pytest tests/unit tests/contract
+
+lint: $(INSTALLED) ## Format check, lint and types, changing nothing
+	@$(BIN)/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
+	@$(BIN)/python docs/render.py
+
+clean: ## Remove runs, caches and the environment
+	rm -rf $(VENV) runs mlruns .coverage .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: help init install lock demo train serve mlflow-ui test test-quick lint format docs clean

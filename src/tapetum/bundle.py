@@ -1,0 +1,197 @@
+"""The bundle: a folder that holds all a model needs to be evaluated, gated and served.
+
+    bundle.json          what it is, and the SHA-256 of every other file
+    model.onnx           uint8 (N, H, W, 3) -> logits (N, K) and pooled features (N, C)
+    weights.safetensors  the same weights, for torch
+    golden/              pictures as people have them, and the answers they must get
+    predictions.json     what the model answered on the test part
+    MODEL_CARD.md        the same facts, for people
+
+A draft lists no hashes yet: it can be evaluated and gated, never served.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tapetum import files
+from tapetum.errors import BundleError
+from tapetum.image import Preprocess
+from tapetum.scores import Scores
+
+SCHEMA_VERSION = 1
+FACTS, GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, CARD = (
+    "bundle.json",
+    "model.onnx",
+    "weights.safetensors",
+    "golden/answers.npz",
+    "predictions.json",
+    "MODEL_CARD.md",
+)
+_REQUIRED = (GRAPH, WEIGHTS, ANSWERS)
+
+
+class Facts(BaseModel):
+    """The content of bundle.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    title: str
+    version: str = Field(description="The first 12 digits of the SHA-256 of the weights.")
+    labels: tuple[str, ...]
+    preprocess: Preprocess
+    architecture: str
+    feature_map: str = Field(description="Tensor of the graph that global average pooling reads.")
+    parity: float | None = Field(
+        None, description="Largest difference of a probability between the graph and torch, in fp32."
+    )
+    temperature: float = Field(1.0, gt=0)
+    scores: dict[str, Scores] = Field({}, description="Scores on the test part, by precision.")
+    fingerprint: str = Field(description="SHA-256 over the pictures, labels and parts it was made from.")
+    recipe: dict[str, Any]
+    code_version: str
+    files: dict[str, str] | None = Field(None, description="SHA-256 of every other file; absent in a draft.")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Pictures with the answers that they must get wherever the bundle is opened."""
+
+    pictures: dict[str, bytes]  # by file name, in order
+    arrays: np.ndarray  # uint8 (N, H, W, 3)
+    probabilities: np.ndarray  # float32 (N, K), torch in fp32, temperature 1
+
+    def to_files(self) -> dict[str, bytes]:
+        """The content of the folder golden/, the same bytes for the same pictures."""
+        stream = io.BytesIO()
+        np.savez(stream, arrays=self.arrays, probabilities=self.probabilities.astype(np.float32))
+        pictures = {f"golden/{name}": content for name, content in self.pictures.items()}
+        return pictures | {ANSWERS: stream.getvalue()}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose facts were read and, where it is sealed, whose every file was verified."""
+
+    path: Path
+    facts: Facts
+
+    @property
+    def is_sealed(self) -> bool:
+        return self.facts.files is not None
+
+    @property
+    def graph(self) -> Path:
+        return self.path / GRAPH
+
+    @property
+    def weights(self) -> Path:
+        return self.path / WEIGHTS
+
+    def golden(self) -> Golden:
+        """Read the golden pictures."""
+        folder = (self.path / ANSWERS).parent
+        pictures = sorted(file for file in folder.iterdir() if file.suffix != ".npz")
+        with np.load(self.path / ANSWERS, allow_pickle=False) as answers:
+            return Golden(
+                {picture.name: picture.read_bytes() for picture in pictures},
+                answers["arrays"],
+                answers["probabilities"],
+            )
+
+
+def load(path: Path) -> Bundle:
+    """Read a draft or a sealed bundle, verifying every hash of a sealed one. Raises BundleError."""
+    source = path / FACTS
+    try:
+        content = json.loads(source.read_text())
+    except FileNotFoundError:
+        raise BundleError(f"{path} is not a bundle: it has no {FACTS}; `tapetum train` makes one") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{source} cannot be read: {error}") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise BundleError(
+            f"{source} has schema version {version!r}, and this Tapetum reads up to {SCHEMA_VERSION}: "
+            "install a newer Tapetum"
+        )
+    try:
+        facts = Facts.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise BundleError(f"{source}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+    bundle = Bundle(path, facts)
+    _verify(bundle)
+    return bundle
+
+
+def load_sealed(path: Path) -> Bundle:
+    """Read a bundle to serve. Raises BundleError where it is a draft."""
+    bundle = load(path)
+    if not bundle.is_sealed:
+        raise BundleError(f"{path} is a draft and cannot be served: evaluate it, then `tapetum bundle seal {path}`")
+    return bundle
+
+
+def amend(bundle: Bundle, **changes: Any) -> Bundle:
+    """Change facts of a draft, on disk too. Raises BundleError where it is sealed."""
+    if bundle.is_sealed:
+        raise BundleError(f"{bundle.path} is sealed and cannot change: make a new draft with `tapetum train`")
+    amended = Bundle(bundle.path, bundle.facts.model_copy(update=changes))
+    _write_facts(amended)
+    return amended
+
+
+def seal(bundle: Bundle) -> Bundle:
+    """Hash every file of a draft; from here on a changed byte is noticed. Raises BundleError."""
+    names = sorted(
+        file.relative_to(bundle.path).as_posix()
+        for file in bundle.path.rglob("*")
+        if file.is_file() and file.name != FACTS
+    )
+    return amend(bundle, files={name: files.sha256(bundle.path / name) for name in names})
+
+
+def digest(bundle: Bundle) -> str:
+    """The SHA-256 of bundle.json, which covers every file of a sealed bundle."""
+    return files.sha256(bundle.path / FACTS)
+
+
+def write_draft(path: Path, facts: Facts, contents: dict[str, bytes]) -> Bundle:
+    """Write a new draft whole, in place of whatever bundle was there."""
+    with files.replacing(path) as fresh:
+        for name, content in contents.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).write_bytes(content)
+        _write_facts(Bundle(fresh, facts))
+    return Bundle(path, facts)
+
+
+def _write_facts(bundle: Bundle) -> None:
+    content = json.dumps(bundle.facts.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    files.write_text(bundle.path / FACTS, content + "\n")
+
+
+def _verify(bundle: Bundle) -> None:
+    recorded = bundle.facts.files if bundle.facts.files is not None else dict.fromkeys(_REQUIRED, "")
+    for name in _REQUIRED:
+        if name not in recorded:
+            raise BundleError(f"{bundle.path / FACTS} lists no {name}: the bundle is incomplete; make it anew")
+    for name, expected in recorded.items():
+        file = bundle.path / name
+        if not file.resolve().is_relative_to(bundle.path.resolve()):
+            raise BundleError(f"{bundle.path / FACTS} lists {name!r}, which lies outside the bundle")
+        if not file.is_file():
+            raise BundleError(f"{file} is missing: copy the bundle again, whole")
+        if expected and (found := files.sha256(file)) != expected:
+            raise BundleError(
+                f"{file} was changed after the bundle was sealed: its SHA-256 is {found[:12]}…, recorded is "
+                f"{expected[:12]}…; copy the bundle again"
+            )

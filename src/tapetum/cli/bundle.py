@@ -1,0 +1,55 @@
+"""`tapetum bundle`: verify, show or seal a bundle."""
+
+from pathlib import Path
+
+import click
+
+from tapetum.cli.terminal import BUNDLE, echo_json
+
+
+@click.group("bundle")
+def command() -> None:
+    """Verify, show or seal a bundle."""
+
+
+@command.command()
+@BUNDLE
+@click.option("--engine", default="openvino", show_default=True, help="What computes.")
+def verify(bundle: Path, engine: str) -> None:
+    """Check every hash, and the answers to the golden pictures.
+
+    Example: tapetum bundle verify runs/pets/bundle
+    """
+    from tapetum import bundle as bundles
+    from tapetum.inference import golden
+    from tapetum.inference.engine import open_engine
+
+    sealed = bundles.load_sealed(bundle)
+    golden.check(sealed, open_engine(engine, sealed))
+    click.echo(f"{bundle}: {len(sealed.facts.files or ())} files and the golden pictures hold")
+
+
+@command.command()
+@BUNDLE
+def show(bundle: Path) -> None:
+    """Print the facts of a bundle as JSON.
+
+    Example: tapetum bundle show runs/pets/bundle
+    """
+    from tapetum import bundle as bundles
+
+    echo_json(bundles.load(bundle).facts.model_dump(mode="json"))
+
+
+@command.command()
+@BUNDLE
+def seal(bundle: Path) -> None:
+    """Seal an evaluated draft: from here on a changed byte is noticed.
+
+    Example: tapetum bundle seal runs/pets/bundle
+    """
+    from tapetum import bundle as bundles
+    from tapetum.inference import golden
+
+    sealed = golden.seal(bundles.load(bundle))
+    click.echo(f"{bundle} is sealed: version {sealed.facts.version}, digest {bundles.digest(sealed)[:12]}")

@@ -1,0 +1,83 @@
+"""`tapetum data`: fetch, check and split pictures."""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tapetum.cli.terminal import FOLDER, JSON, echo_json, progress
+
+
+@click.group("data")
+def command() -> None:
+    """Fetch, check and split pictures."""
+
+
+@command.command()
+@click.argument("source")
+@click.option("--to", "target", type=FOLDER, required=True, help="Folder to fill; kept as it is where it exists.")
+def fetch(source: str, target: Path) -> None:
+    """Fill a folder from SOURCE: `digits`, or a folder of pictures.
+
+    Example: tapetum data fetch digits --to pictures
+    """
+    from tapetum.data import sources
+
+    sources.fetch(source, target)
+    click.echo(f"{source} → {target}")
+
+
+@command.command()
+@click.argument("folder", type=FOLDER)
+@JSON
+@click.pass_context
+def check(context: click.Context, folder: Path, as_json: bool) -> None:
+    """Look for broken, copied and contradictory pictures; exit code 1 where there are findings.
+
+    Example: tapetum data check photos
+    """
+    from tapetum.data import checks, manifest
+
+    with progress() as advance:
+        scanned = manifest.scan(folder, advance)
+    findings = checks.check(scanned)
+    counts = Counter(sample.label for sample in scanned.samples)
+    if as_json:
+        echo_json(
+            {
+                "folder": str(folder),
+                "classes": dict(sorted(counts.items())),
+                "findings": [asdict(entry) for entry in findings],
+            }
+        )
+    else:
+        classes = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
+        click.echo(f"{folder}: {counts.total()} readable pictures in {len(counts)} classes ({classes})")
+        for finding in findings:
+            click.echo(finding.to_text())
+        if not findings:
+            click.echo("nothing wrong found")
+    context.exit(1 if findings else 0)
+
+
+@command.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Manifest to write, such as manifest.json.")
+@click.option("--val", type=float, help="Share of the validation part; as in recipes by default.")
+@click.option("--test", type=float, help="Share of the test part; as in recipes by default.")
+@click.option("--seed", type=int, help="Another seed gives another division.")
+def split(folder: Path, out: Path, val: float | None, test: float | None, seed: int | None) -> None:
+    """Divide pictures into train, val and test by the hash of their content.
+
+    Example: tapetum data split photos --out manifest.json
+    """
+    from tapetum.data import manifest
+    from tapetum.recipe import parts
+
+    choices = parts(val=val, test=test, seed=seed)
+    with progress() as advance:
+        divided = manifest.build(manifest.scan(folder, advance), choices)
+    manifest.save(divided, out)
+    sizes = ", ".join(f"{part} {len(divided.part(part))}" for part in manifest.PARTS)
+    click.echo(f"{out}: {sizes}; {len(divided.excluded)} left out; fingerprint {divided.fingerprint[:12]}")

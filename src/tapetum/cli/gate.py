@@ -1,0 +1,36 @@
+"""`tapetum gate`: a verdict and its exit code."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tapetum.cli.terminal import ANY_PATH, BUNDLE, FOLDER, JSON, echo_json
+
+
+@click.command("gate")
+@BUNDLE
+@click.option("--against", type=FOLDER, help="Bundle of the incumbent, compared on the same test pictures.")
+@click.option("--data", "manifest", type=ANY_PATH, help="Measure the incumbent on this manifest's test part.")
+@JSON
+@click.pass_context
+def command(context: click.Context, bundle: Path, against: Path | None, manifest: Path | None, as_json: bool) -> None:
+    """Hold an evaluated bundle to its recipe's gate; exit code 1 where it says no.
+
+    Example: tapetum gate runs/new/bundle --against runs/old/bundle
+    """
+    from tapetum import bundle as bundles
+    from tapetum.data import manifest as manifests
+    from tapetum.evaluation import gate
+
+    incumbent = None
+    if against is not None:
+        rival = bundles.load(against)
+        incumbent = gate.measured(rival, manifests.load(manifest)) if manifest else gate.recorded(rival)
+    verdict = gate.decide(bundles.load(bundle), incumbent)
+    if as_json:
+        echo_json(asdict(verdict))
+    else:
+        for check in verdict.checks:
+            click.echo(check.to_text())
+    context.exit(0 if verdict.passed else 1)

@@ -1,0 +1,70 @@
+"""The command `tapetum`: command groups found by name, and errors as one line with the remedy.
+
+Exit codes: 0 done; 1 a check, a gate or a picture said no; 2 it could not be
+done, and the message says why; 130 interrupted.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from tapetum import __version__
+from tapetum.errors import TapetumError
+
+# Each command lives in a module of its own, imported only when it is called or its help is asked for.
+_COMMANDS = {
+    "bundle": "Verify, show or seal a bundle.",
+    "config": "Show the settings in force.",
+    "data": "Fetch, check and split pictures.",
+    "demo": "Run everything on handwritten digits.",
+    "evaluate": "Score a model on pictures it never saw.",
+    "gate": "Decide whether a model may go on.",
+    "predict": "Classify picture files.",
+    "serve": "Answer POST /predict.",
+    "train": "Turn labelled pictures into a bundle.",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"tapetum.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tapetum")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def tapetum(debug: bool) -> None:
+    """From a folder of labelled pictures to an image classifier in production."""
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    try:
+        code = tapetum.main(standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = 130
+    except TapetumError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"tapetum: {error}", err=True)
+        code = 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

@@ -1,0 +1,88 @@
+"""`tapetum predict`: classes of picture files, from a bundle or from a running service."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapetum.cli.terminal import ANY_PATH
+
+Entry = dict[str, Any]
+
+
+@click.command("predict")
+@click.argument("model", metavar="BUNDLE|URL")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=ANY_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line.")
+@click.option("--engine", default="openvino", show_default=True, help="What computes, for a bundle.")
+@click.pass_context
+def command(context: click.Context, model: str, paths: tuple[Path, ...], as_json: bool, engine: str) -> None:
+    """Classify picture files, and folders of them; exit code 1 where one could not be read.
+
+    Example: tapetum predict runs/pets/bundle cat.jpg holiday/ --json
+    """
+    files = list(_files(paths))
+    is_url = model.startswith(("http://", "https://"))
+    entries = _by_service(model, files) if is_url else _by_bundle(Path(model), files, engine)
+    failed = 0
+    for entry in entries:
+        failed += "error" in entry
+        if as_json:
+            click.echo(json.dumps(entry, ensure_ascii=False))
+        elif "error" in entry:
+            click.echo(f"{entry['path']}  error: {entry['error']}")
+        else:
+            click.echo(f"{entry['path']}  {entry['prediction']}  {entry['confidence']:.4f}")
+    context.exit(1 if failed else 0)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.is_file())
+        else:
+            yield path
+
+
+def _by_bundle(path: Path, files: list[Path], engine: str) -> Iterator[Entry]:
+    from tapetum import bundle as bundles
+    from tapetum import machine
+    from tapetum.errors import PictureError
+    from tapetum.inference.engine import open_engine
+    from tapetum.inference.predictor import Predictor
+
+    bundle = bundles.load(path)
+    predictor = Predictor(bundle, open_engine(engine, bundle, streams=machine.cores()))
+    for file, result in zip(files, predictor.predict_files(files, machine.cores()), strict=True):
+        if isinstance(result, PictureError):
+            yield {"path": str(file), "error": str(result)}
+        else:
+            yield {
+                "path": str(file),
+                "prediction": result.label,
+                "probability": result.confidence,
+                "confidence": result.confidence,
+                "probabilities": dict(zip(bundle.facts.labels, result.probabilities.tolist(), strict=True)),
+            }
+
+
+def _by_service(url: str, files: list[Path]) -> Iterator[Entry]:
+    import httpx
+
+    from tapetum.errors import ResourceError
+
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for file in files:
+            try:
+                response = client.post("/predict", content=file.read_bytes())
+                body = response.json()
+            except OSError as error:
+                yield {"path": str(file), "error": f"cannot be read: {error.strerror}"}
+            except (httpx.HTTPError, ValueError) as error:
+                raise ResourceError(f"{url} does not answer as a Tapetum service: {error}") from error
+            else:
+                wanted = ("prediction", "probability", "confidence", "probabilities")
+                answer = {key: body[key] for key in wanted} if response.is_success else {"error": body["detail"]}
+                yield {"path": str(file), **answer}

@@ -1,0 +1,40 @@
+"""`tapetum serve`: the service of one bundle."""
+
+import os
+from pathlib import Path
+
+import click
+
+from tapetum.cli.terminal import FOLDER
+
+
+@click.command("serve")
+@click.argument("bundle", type=FOLDER, required=False)
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option("--workers", type=int, help="Pictures computed at the same time.")
+@click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
+@click.option("--precision", help="Arithmetic of the model: auto, fp32 or bf16.")
+def command(
+    bundle: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    engine: str | None,
+    precision: str | None,
+) -> None:
+    """Answer POST /predict until told to stop; without BUNDLE the one of TAPETUM_BUNDLE.
+
+    Options win over TAPETUM_* variables, which win over a .env file.
+
+    Example: tapetum serve runs/pets/bundle --port 8000
+    """
+    from tapetum import logs, settings
+    from tapetum.serving import server
+
+    given = {"bundle": bundle, "host": host, "port": port, "workers": workers, "engine": engine, "precision": precision}
+    chosen = settings.load(**given)
+    logs.configure(chosen.log_level, chosen.log_format)
+    for complaint in settings.unknown_variables(os.environ):
+        click.echo(f"warning: {complaint}", err=True)
+    server.run(chosen)

@@ -1,0 +1,48 @@
+"""What commands share: options of one meaning everywhere, progress, and JSON on request."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapetum.progress import Advance
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+ANY_PATH = click.Path(path_type=Path)
+BUNDLE = click.argument("bundle", type=FOLDER)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def echo_json(content: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+@contextmanager
+def progress() -> Iterator[Advance]:
+    """Bars with remaining time on standard error; nothing where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        stages: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done, total=total)
+
+        yield advance

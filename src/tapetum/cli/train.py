@@ -1,0 +1,100 @@
+"""`tapetum train`: labelled pictures in, bundle out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
+
+if TYPE_CHECKING:
+    from tapetum.pipeline import Outcome
+    from tapetum.recipe import Recipe
+    from tapetum.training.fit import EpochResult
+
+_FINDINGS_SHOWN = 5
+
+
+@click.command("train")
+@click.argument("recipe_or_folder", metavar="RECIPE|FOLDER", type=ANY_PATH)
+@click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--data", "pictures", type=ANY_PATH, help="Folder of labelled pictures, or a manifest.")
+@click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
+@click.pass_context
+def command(
+    context: click.Context, recipe_or_folder: Path, overrides: tuple[str, ...], pictures: Path | None, out: Path | None
+) -> None:
+    """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
+
+    RECIPE is a file, or the name of a shipped recipe such as cats-dogs. A
+    FOLDER of labelled pictures alone gets a recipe for photographs. KEY=VALUE
+    changes one choice of the recipe.
+
+    Example: tapetum train cats-dogs --data photos train.epochs=5
+    """
+    from tapetum import machine, recipe
+    from tapetum.errors import ConfigError
+
+    machine.keep_freed_memory()
+    if recipe_or_folder.is_dir():
+        chosen, pictures = recipe.for_folder(recipe_or_folder, overrides), pictures or recipe_or_folder
+    else:
+        chosen = recipe.load(recipe_or_folder, overrides)
+    out = out or Path("runs") / chosen.name
+    if pictures is None:
+        if chosen.source is None:
+            raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
+        pictures = fetch(chosen.source, out)
+    outcome = train(chosen, pictures, out)
+    context.exit(0 if outcome.verdict.passed else 1)
+
+
+def fetch(source: str, out: Path) -> Path:
+    """The pictures of a source, kept below the run's folder."""
+    from tapetum.data import sources
+
+    pictures = out / "pictures"
+    sources.fetch(source, pictures)
+    say("fetch", f"{source} → {pictures}")
+    return pictures
+
+
+def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
+    """Go through the stages, showing each."""
+    from tapetum import pipeline, settings
+    from tapetum.training.tracking import open_tracker
+
+    deployment = settings.load()
+    tracker = open_tracker(deployment.mlflow_tracking_uri)
+    with progress() as advance:
+        manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
+        for finding in findings[:_FINDINGS_SHOWN]:
+            say("check", finding.to_text())
+        rest = f"{len(findings) - _FINDINGS_SHOWN} more" if len(findings) > _FINDINGS_SHOWN else ""
+        say("check", rest or f"{len(findings) or 'no'} findings; `tapetum data check` lists them")
+        sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in ("train", "val", "test"))
+        say("split", f"{sizes}, left out {len(manifest.excluded)} → {out / pipeline.MANIFEST}")
+        outcome = pipeline.train(chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance)
+    say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
+    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text()}")
+    for check in outcome.verdict.checks:
+        say("gate", check.to_text())
+    if outcome.bundle.is_sealed:
+        say("seal", f"{outcome.bundle.path}, version {outcome.bundle.facts.version}")
+    else:
+        say("seal", f"no: {outcome.bundle.path} stays a draft, which can be evaluated but not served")
+    say("tracked", outcome.tracked)
+    return outcome
+
+
+def say(stage: str, message: str) -> None:
+    """One line of a stage."""
+    click.echo(f"{stage:8}  {message}")
+
+
+def _say_epoch(result: "EpochResult") -> None:
+    say(
+        "train",
+        f"epoch {result.epoch:3}  train loss {result.train_loss:.4f} accuracy {result.train_accuracy:.4f}  "
+        f"val loss {result.val_loss:.4f} accuracy {result.val_accuracy:.4f}  {result.seconds:.1f} s",
+    )

@@ -1,0 +1,98 @@
+"""Every error that Tapetum raises on purpose; each message names the thing, the value and the remedy.
+
+TapetumError
+├── ConfigError            a recipe, a setting or an argument is wrong
+├── DataError              a folder or a manifest is not what it should be
+├── TrainingError          a training run cannot go on
+├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
+├── EngineError            an engine is not installed, or cannot run this bundle
+├── ResourceError          the machine lacks what is needed: disk space, a free port
+├── PictureError           one picture cannot be used; its neighbours can
+│   ├── EmptyPicture       no bytes at all
+│   ├── NotAPicture        bytes of another kind
+│   ├── BrokenPicture      a picture by its first bytes, but it cannot be decoded
+│   └── PictureTooLarge    more pixels than the limit
+├── RequestError           the caller must change the request
+│   ├── MalformedRequest   the body contradicts its headers
+│   ├── MissingPicture     no picture in the request
+│   └── BodyTooLarge       more bytes than the limit
+└── Unavailable            not now; the same request may succeed later
+    ├── NotReady           the model is still being loaded and checked
+    └── Overloaded         the queue is full
+"""
+
+
+class TapetumError(Exception):
+    """The base of the tree."""
+
+
+class ConfigError(TapetumError):
+    """A recipe, a setting or an argument is wrong."""
+
+
+class DataError(TapetumError):
+    """A folder or a manifest is not what it should be."""
+
+
+class TrainingError(TapetumError):
+    """A training run cannot go on."""
+
+
+class BundleError(TapetumError):
+    """A bundle is incomplete, altered, unsealed, or from a newer Tapetum."""
+
+
+class EngineError(TapetumError):
+    """An engine is not installed, or cannot run this bundle."""
+
+
+class ResourceError(TapetumError):
+    """The machine lacks what is needed: disk space, a free port."""
+
+
+class PictureError(TapetumError):
+    """One picture cannot be used; its neighbours can."""
+
+
+class EmptyPicture(PictureError):
+    """No bytes at all."""
+
+
+class NotAPicture(PictureError):
+    """Bytes of another kind."""
+
+
+class BrokenPicture(PictureError):
+    """A picture by its first bytes, but it cannot be decoded."""
+
+
+class PictureTooLarge(PictureError):
+    """More pixels than the limit."""
+
+
+class RequestError(TapetumError):
+    """The caller must change the request."""
+
+
+class MalformedRequest(RequestError):
+    """The body contradicts its headers."""
+
+
+class MissingPicture(RequestError):
+    """No picture in the request."""
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than the limit."""
+
+
+class Unavailable(TapetumError):
+    """Not now; the same request may succeed later."""
+
+
+class NotReady(Unavailable):
+    """The model is still being loaded and checked."""
+
+
+class Overloaded(Unavailable):
+    """The queue is full."""

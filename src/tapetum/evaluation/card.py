@@ -1,0 +1,38 @@
+"""The model card: what the model is, what it was measured to do, and what nobody measured (Mitchell et al. 2019)."""
+
+from collections import Counter
+
+from tapetum.bundle import Facts
+from tapetum.data.manifest import PARTS, Manifest
+from tapetum.evaluation.report import report, table
+from tapetum.scores import RESAMPLES
+
+
+def card(facts: Facts, manifest: Manifest) -> str:
+    """The card of an evaluated model as Markdown."""
+    counts = Counter((sample.label, sample.part) for sample in manifest.samples)
+    pictures = [[label, *(str(counts[label, part]) for part in PARTS)] for label in facts.labels]
+    spec = facts.preprocess
+    return f"""# {facts.title}
+
+`{facts.name}` {facts.version}: {facts.architecture}, {spec.width}×{spec.height} pixels, {len(facts.labels)} classes.
+
+## Scores
+
+On the test part, which training never saw. In brackets stands the 95 % interval over {RESAMPLES:,} bootstrap samples;
+classes are averaged with equal weight; confidence is scaled by a temperature of {facts.temperature:.3f}, found on the
+validation part.
+
+{report(facts.scores)}
+## Pictures
+
+{table(["class", *PARTS], pictures)}
+
+Left out as broken, copied or labelled twice: {len(manifest.excluded)}.
+Fingerprint of pictures, labels and parts: `{facts.fingerprint}`.
+
+## Limits
+
+The model answers with one of its classes whatever a picture shows. Its scores hold for pictures like those of the
+test part; other cameras, places and times were not measured.
+"""

@@ -1,0 +1,151 @@
+"""The only way from bytes to pixels: training, evaluation and serving all decode and resize here."""
+
+import io
+from typing import Annotated, Literal
+
+import numpy as np
+from PIL import Image, features
+from pydantic import BaseModel, ConfigDict, Field
+
+from tapetum.errors import BrokenPicture, EmptyPicture, NotAPicture, PictureTooLarge
+
+# Our own limit is checked after the header and before any pixel is decoded, and it can be set.
+Image.MAX_IMAGE_PIXELS = None
+
+DEFAULT_MAX_PIXELS = 50_000_000
+
+Kernel = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
+Channels = tuple[float, float, float]
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_SUPPORTED = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+_PICTURE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_OTHER_SIGNATURES = {
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "gzip data",
+    b"<svg": "an SVG drawing",
+    b"<!DOCTYPE": "an HTML page",
+    b"<html": "an HTML page",
+    b"<?xml": "an XML document",
+}
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Preprocess(BaseModel):
+    """How a picture becomes the model's input: a fact of the trained model, carried in its bundle.
+
+    `squash` resizes to (height, width) whatever the shape. `crop` resizes the
+    shorter side to the input's divided by `crop_share`, then cuts out the
+    centre, as torchvision's Resize and CenterCrop do. All kernels average over
+    the pixels they shrink. `mean` and `std` refer to values from 0 to 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    height: Annotated[int, Field(ge=1, le=4096)]
+    width: Annotated[int, Field(ge=1, le=4096)]
+    fit: Literal["squash", "crop"] = "squash"
+    crop_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    kernel: Kernel = "bilinear"
+    mean: Channels = (0.5, 0.5, 0.5)
+    std: Channels = (0.5, 0.5, 0.5)
+
+
+def decoder_version() -> str:
+    """What decodes here; other versions may give other pixels, so caches are keyed by it."""
+    libraries = (f"{name} {features.version(name)}" for name in ("pil", "jpg", "zlib", "webp", "libtiff"))
+    return ", ".join(libraries)
+
+
+def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
+    """Bytes of a picture file -> RGB picture: first frame, upright, alpha on white, 8 bits a channel.
+
+    Raises EmptyPicture, NotAPicture, BrokenPicture, or PictureTooLarge before
+    a pixel beyond the limit is decoded.
+    """
+    if not content:
+        raise EmptyPicture(f"the picture has 0 bytes: send a {_SUPPORTED} file")
+    # Pillow's format readers raise whatever a hostile file leads them into, from
+    # struct.error to KeyError; here each of them means that the picture is bad.
+    try:
+        picture = Image.open(io.BytesIO(content), formats=_FORMATS)
+    except Exception as error:
+        raise _unreadable(content) from error
+    with picture:
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise PictureTooLarge(
+                f"the picture is {width}×{height}, {width * height / 1e6:,.0f} megapixels: "
+                f"the limit is {max_pixels / 1e6:,.0f}; scale it down"
+            )
+        try:
+            picture.load()
+            return _to_rgb(_upright(picture))
+        except Exception as error:
+            raise BrokenPicture(
+                f"the {picture.format} picture is truncated or damaged ({error}): send it again, or save it anew"
+            ) from error
+
+
+def to_array(picture: Image.Image, spec: Preprocess) -> np.ndarray:
+    """RGB picture of any size -> uint8 (spec.height, spec.width, 3)."""
+    resample = Image.Resampling[spec.kernel.upper()]
+    if spec.fit == "squash":
+        return np.asarray(picture.resize((spec.width, spec.height), resample))
+    scale = max(
+        int(spec.width / spec.crop_share) / picture.width,
+        int(spec.height / spec.crop_share) / picture.height,
+    )
+    # Rounded up against float error: a side must never fall short of the input.
+    width = max(spec.width, int(picture.width * scale + 1e-6))
+    height = max(spec.height, int(picture.height * scale + 1e-6))
+    left, top = round((width - spec.width) / 2), round((height - spec.height) / 2)
+    resized = picture.resize((width, height), resample)
+    return np.asarray(resized.crop((left, top, left + spec.width, top + spec.height)))
+
+
+def _unreadable(content: bytes) -> NotAPicture | BrokenPicture:
+    is_webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    if is_webp or content.startswith(_PICTURE_SIGNATURES):
+        return BrokenPicture(
+            f"the picture of {len(content)} bytes is truncated or damaged in its header: send it again, or save it anew"
+        )
+    if content[4:8] == b"ftyp":
+        found = "a HEIC, AVIF or video file"
+    else:
+        start = content.lstrip()
+        kinds = (kind for signature, kind in _OTHER_SIGNATURES.items() if start.startswith(signature))
+        found = next(kinds, "text" if content[:256].isascii() else "of an unknown kind")
+    return NotAPicture(f"the {len(content)} bytes are not a picture but look like {found}: send a {_SUPPORTED} file")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        orientation = picture.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # damaged metadata must not cost a picture whose pixels are whole
+        return picture
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """8-bit RGB; 16-bit grey keeps its 8 high bits, and transparency shows white."""
+    if picture.mode.startswith("I"):
+        values = np.asarray(picture).clip(0, 65535)
+        picture = Image.fromarray((values / 257 + 0.5).astype(np.uint8))
+    if picture.mode == "F":
+        raise ValueError("floating-point pixels have no defined white; save the picture with 8 bits a channel")
+    if picture.has_transparency_data:
+        layers = picture.convert("RGBA")
+        ground = Image.new("RGBA", layers.size, "white")
+        picture = Image.alpha_composite(ground, layers)
+    return picture.convert("RGB")

@@ -1,0 +1,55 @@
+"""What computes: one protocol, and the engines by name, each imported only when asked for."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from tapetum.bundle import Bundle
+from tapetum.errors import EngineError
+from tapetum.registry import Registry
+
+Precision = Literal["fp32", "bf16"]
+
+
+class Outputs(NamedTuple):
+    """Float32 `logits` (N, K) and pooled `features` (N, C)."""
+
+    logits: np.ndarray
+    features: np.ndarray
+
+
+class Engine(Protocol):
+    """A bundle's network, ready to compute; safe to call from several threads."""
+
+    name: str
+    precision: Precision
+    device: str
+
+    def infer(self, images: np.ndarray) -> Outputs:
+        """uint8 (N, H, W, 3) of the bundle's height and width, any N ≥ 1 -> Outputs."""
+
+
+Open = Callable[[Bundle, Literal["auto"] | Precision, int], Engine]
+
+ENGINES: Registry[str] = Registry("engine")
+for _name in ("openvino", "onnxruntime", "torch"):
+    ENGINES.add(_name, f"tapetum.inference.{_name}_engine")
+
+
+def open_engine(name: str, bundle: Bundle, precision: Literal["auto"] | Precision = "auto", streams: int = 1) -> Engine:
+    """The engine called `name` on a bundle, for up to `streams` calls at the same time.
+
+    `auto` is bf16 where engine and processor have it. Raises ConfigError for
+    an unknown name, EngineError where the engine is not installed or refuses.
+    """
+    module = ENGINES.get(name)
+    try:
+        open_it: Open = import_module(module).open_engine
+    except ImportError as error:
+        raise EngineError(
+            f"engine {name!r} is not installed ({error}): "
+            f"pip install 'tapetum[{'train' if name == 'torch' else name}]', or choose another engine"
+        ) from error
+    return open_it(bundle, precision, streams)

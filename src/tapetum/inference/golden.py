@@ -1,0 +1,45 @@
+"""Does this machine give the answers that the model gave where it was made? Only then is a bundle sealed or served."""
+
+import numpy as np
+
+from tapetum import bundle as bundles
+from tapetum import image
+from tapetum.bundle import Bundle
+from tapetum.errors import BundleError
+from tapetum.inference.engine import Engine, open_engine
+from tapetum.scores import softmax
+
+MEAN_GREY_LEVELS = 0.1
+MOST_GREY_LEVELS = 2
+PROBABILITY = {"fp32": 1e-3, "bf16": 0.03}
+
+
+def check(bundle: Bundle, engine: Engine) -> None:
+    """Decode and answer the golden pictures. Raises BundleError beyond the bounds above.
+
+    Decoders differ by a grey level between versions; engines by rounding.
+    """
+    golden = bundle.golden()
+    spec = bundle.facts.preprocess
+    arrays = np.stack([image.to_array(image.decode(content), spec) for content in golden.pictures.values()])
+    gap = np.abs(arrays.astype(int) - golden.arrays)
+    if gap.mean() > MEAN_GREY_LEVELS or gap.max() > MOST_GREY_LEVELS:
+        raise BundleError(
+            f"{bundle.path}: golden pictures decode differently here, by {gap.mean():.2f} grey levels on average and "
+            f"{gap.max()} at most, with {image.decoder_version()}: install the locked version of Pillow"
+        )
+    shift = np.abs(softmax(engine.infer(arrays).logits) - golden.probabilities).max()
+    bound = PROBABILITY[engine.precision]
+    if not shift <= bound:
+        raise BundleError(
+            f"{bundle.path}: golden pictures get other answers from {engine.name} in {engine.precision}: a probability "
+            f"is off by {shift:.4f}, the bound is {bound}; try precision fp32, or make the bundle anew"
+        )
+
+
+def seal(evaluated: Bundle) -> Bundle:
+    """Seal a draft that was evaluated and answers its golden pictures as recorded. Raises BundleError."""
+    if not evaluated.facts.scores:
+        raise BundleError(f"{evaluated.path} was not evaluated: run `tapetum evaluate {evaluated.path}` first")
+    check(evaluated, open_engine("openvino", evaluated))
+    return bundles.seal(evaluated)

@@ -1,0 +1,38 @@
+"""ONNX Runtime on the processor, in fp32."""
+
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+
+from tapetum.bundle import Bundle
+from tapetum.errors import EngineError
+from tapetum.inference.engine import Outputs, Precision
+
+
+class OnnxRuntimeEngine:
+    """One session, which its makers allow several threads to call."""
+
+    name = "onnxruntime"
+    device = "cpu"
+    precision: Precision = "fp32"
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+
+    def infer(self, images: np.ndarray) -> Outputs:
+        """uint8 (N, H, W, 3) -> Outputs."""
+        return Outputs(*self._session.run(["logits", "features"], {"images": images}))
+
+
+def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams: int) -> OnnxRuntimeEngine:
+    """Open a bundle's graph; `streams` is how many threads will call. Raises EngineError where it cannot be."""
+    if precision == "bf16":
+        raise EngineError("ONNX Runtime has no bf16 on processors: set the precision to auto or fp32")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors share no base but this
+        raise EngineError(f"ONNX Runtime cannot run {bundle.graph}: {error}") from error
+    return OnnxRuntimeEngine(session)

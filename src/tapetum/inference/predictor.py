@@ -1,0 +1,80 @@
+"""From bytes of pictures to predictions: the one path of evaluation, service and command line."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from tapetum import image
+from tapetum.bundle import Bundle
+from tapetum.errors import BrokenPicture, PictureError
+from tapetum.image import DEFAULT_MAX_PIXELS
+from tapetum.inference.engine import Engine
+from tapetum.scores import softmax
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one picture; `logits` and `probabilities` are (K,), `features` (C,)."""
+
+    label: str
+    probabilities: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray
+    decode_s: float
+    inference_s: float
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the label."""
+        return float(self.probabilities.max())
+
+
+Result = Prediction | PictureError
+
+
+class Predictor:
+    """A bundle on an engine; safe to call from as many threads as the engine has streams."""
+
+    def __init__(self, bundle: Bundle, engine: Engine, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self._max_pixels = max_pixels
+
+    def predict(self, pictures: Sequence[bytes]) -> list[Result]:
+        """One result for each picture, in order: a bad picture costs its neighbours nothing."""
+        results: dict[int, Result] = {}
+        arrays: dict[int, np.ndarray] = {}
+        decode_s: dict[int, float] = {}
+        for row, content in enumerate(pictures):
+            start = perf_counter()
+            try:
+                picture = image.decode(content, self._max_pixels)
+                arrays[row] = image.to_array(picture, self.bundle.facts.preprocess)
+            except PictureError as error:
+                results[row] = error
+            decode_s[row] = perf_counter() - start
+        if arrays:
+            start = perf_counter()
+            outputs = self.engine.infer(np.stack(list(arrays.values())))
+            inference_s = perf_counter() - start
+            probabilities = softmax(outputs.logits, self.bundle.facts.temperature)
+            for row, shares, logits, features in zip(arrays, probabilities, *outputs, strict=True):
+                label = self.bundle.facts.labels[shares.argmax()]
+                results[row] = Prediction(label, shares, logits, features, decode_s[row], inference_s)
+        return [results[row] for row in range(len(pictures))]
+
+    def predict_files(self, paths: Iterable[Path], threads: int) -> Iterator[Result]:
+        """One result for each file, in order; a file that cannot be read is a BrokenPicture."""
+
+        def predict_file(path: Path) -> Result:
+            try:
+                return self.predict([path.read_bytes()])[0]
+            except OSError as error:
+                return BrokenPicture(f"{path} cannot be read: {error.strerror}")
+
+        with ThreadPoolExecutor(threads) as pool:
+            yield from pool.map(predict_file, paths)

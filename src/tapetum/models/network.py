@@ -1,0 +1,37 @@
+"""The whole network: uint8 pictures in, logits and pooled features out."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from tapetum.image import Preprocess
+from tapetum.models.catalog import MODELS
+
+
+class Answer(NamedTuple):
+    """`logits` (N, K) and `features`, the pooled feature map (N, C)."""
+
+    logits: torch.Tensor
+    features: torch.Tensor
+
+
+class Network(nn.Module):
+    """An architecture between normalisation, which no caller can then forget, and global average pooling."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, architecture: str, n_classes: int, spec: Preprocess, dropout: float = 0.0) -> None:
+        """Raises ConfigError where the architecture is unknown."""
+        super().__init__()
+        self.backbone = MODELS.get(architecture)(n_classes, dropout)
+        self.register_buffer("mean", 255 * torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> Answer:
+        """uint8 (N, H, W, 3) -> Answer."""
+        # NHWC memory seen as NCHW is channels-last already, without a copy.
+        normalised = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        features = self.backbone.forward_features(normalised).mean(dim=(2, 3))
+        return Answer(self.backbone.forward_head(features), features)

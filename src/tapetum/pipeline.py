@@ -1,0 +1,85 @@
+"""The stages in order: from a folder of labelled pictures to a sealed bundle."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tapetum import files
+from tapetum.bundle import Bundle
+from tapetum.data import manifest as manifests
+from tapetum.data.checks import Finding, check
+from tapetum.data.manifest import Manifest
+from tapetum.evaluation.evaluate import evaluate
+from tapetum.evaluation.gate import Verdict, decide
+from tapetum.evaluation.report import report
+from tapetum.inference import golden
+from tapetum.progress import Advance
+from tapetum.recipe import Parts, Recipe
+from tapetum.training import run as training
+from tapetum.training.fit import EpochResult
+from tapetum.training.tracking import Tracker
+
+MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left: a bundle, sealed where the gate let it pass, and where it was tracked."""
+
+    bundle: Bundle
+    verdict: Verdict
+    tracked: str
+
+
+def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[Manifest, list[Finding]]:
+    """The manifest of a folder, written to `out`, and what is wrong with the pictures; or a manifest as it was written.
+
+    Raises DataError.
+    """
+    if pictures.is_file():
+        manifest, findings = manifests.load(pictures), []
+    else:
+        scanned = manifests.scan(pictures, advance)
+        manifest, findings = manifests.build(scanned, parts), check(scanned)
+    manifests.save(manifest, out / MANIFEST)
+    return manifest, findings
+
+
+def train(
+    recipe: Recipe,
+    manifest: Manifest,
+    out: Path,
+    cache_folder: Path,
+    tracker: Tracker,
+    on_epoch: Callable[[EpochResult], None],
+    advance: Advance,
+) -> Outcome:
+    """Train, evaluate, decide, and seal what passed; everything is written below `out`."""
+    choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
+    with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
+        draft = training.train(recipe, manifest, out, cache_folder, tracked, on_epoch, advance)
+        evaluated = evaluate(draft, manifest, advance=advance)
+        _write_scores(evaluated, out)
+        verdict = decide(evaluated)
+        files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
+        bundle = golden.seal(evaluated) if verdict.passed else evaluated
+        accuracy = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in bundle.facts.scores.items()}
+        tracked.metrics(accuracy, step=recipe.train.epochs)
+        for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, bundle.path):
+            tracked.file(path)
+    return Outcome(bundle, verdict, tracked.address)
+
+
+def _write_scores(evaluated: Bundle, out: Path) -> None:
+    """Write the scores of a bundle as text and as JSON."""
+    scores = {name: asdict(entry) for name, entry in evaluated.facts.scores.items()}
+    files.write_text(out / SCORES_JSON, json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
+    files.write_text(out / SCORES_TEXT, report(evaluated.facts.scores))
+
+
+def _flat(choices: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
+    for key, value in choices.items():
+        pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return pairs

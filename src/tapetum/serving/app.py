@@ -1,0 +1,42 @@
+"""The application: routes, errors and surroundings put together, in one visible place."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from tapetum import __version__
+from tapetum.serving import problems
+from tapetum.serving.instruments import Instruments
+from tapetum.serving.lifecycle import Model
+from tapetum.serving.middleware import BodyLimit, RequestId
+from tapetum.serving.routes import router
+from tapetum.settings import Settings
+
+
+def _end_process() -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process) -> FastAPI:
+    """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
+    instruments = Instruments()
+    model = Model(settings, on_failure)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(model.load())
+        yield
+        await loading
+        model.close()
+
+    app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
+    app.state.model = model
+    app.state.instruments = instruments
+    app.include_router(router)
+    problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestId)
+    return app

@@ -1,0 +1,96 @@
+"""What surrounds every request, as pure ASGI: an id, a log line, and a bound on the body."""
+
+import re
+import uuid
+from time import perf_counter
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tapetum.errors import BodyTooLarge
+from tapetum.serving import problems
+
+REQUEST_ID = "X-Request-ID"
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_QUIET = {"/health", "/ready", "/metrics"}
+_CLIENT_CLOSED = 499  # nginx's number for a caller who left
+
+log = structlog.get_logger()
+
+
+class RequestId:
+    """Takes the caller's X-Request-ID or makes one; it stands in the answer, in problems and in the log.
+
+    What nobody foresaw ends here, as a problem of status 500.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start = perf_counter()
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                status = _CLIENT_CLOSED
+            except Exception as error:
+                if status:
+                    raise
+                await problems.answer(Request(scope), error)(scope, receive, send_with_id)
+            level = "debug" if scope["path"] in _QUIET else "info"
+            latency_ms = round((perf_counter() - start) * 1000, 2)
+            getattr(log, level)(
+                "request", method=scope["method"], path=scope["path"], status=status, latency_ms=latency_ms
+            )
+
+
+class BodyLimit:
+    """Refuses a body of more than `max_bytes`: by its declared length at once, else when the limit is passed."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) > self.max_bytes:
+            refusal = problems.answer(Request(scope), self._error(f"{int(declared) / 1e6:,.1f} MB"))
+            await refusal(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_within() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                raise self._error(f"over {self.max_bytes / 1e6:,.1f} MB")
+            return message
+
+        await self.app(scope, receive_within, send)
+
+    def _error(self, found: str) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"the request body has {found}: the limit is {self.max_bytes / 1e6:,.1f} MB; send a smaller picture"
+        )

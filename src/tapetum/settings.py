@@ -1,0 +1,112 @@
+"""The settings of a deployment: TAPETUM_* variables of the environment or of a .env file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+
+from tapetum.errors import ConfigError
+from tapetum.image import DEFAULT_MAX_PIXELS
+from tapetum.registry import did_you_mean
+
+PREFIX = "TAPETUM_"
+
+
+class Settings(BaseSettings):
+    """Facts of one deployment; facts of the model live in its bundle."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    bundle: Path = Field(Path("bundle"), description="Folder of the sealed bundle to serve.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every interface.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="Port to listen on.")
+    engine: str = Field("openvino", description="What computes: openvino, onnxruntime or torch.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."
+    )
+    workers: Annotated[int, Field(ge=0, le=256)] = Field(
+        0, description="Pictures computed at the same time; 0 is one per core that the process may use."
+    )
+    max_pending: Annotated[int, Field(ge=1)] = Field(
+        64, description="Requests that may wait or be computed; beyond them the answer is 503."
+    )
+    max_body_bytes: Annotated[int, Field(ge=1024)] = Field(20_000_000, description="Largest request body, in bytes.")
+    max_pixels: Annotated[int, Field(ge=1)] = Field(
+        DEFAULT_MAX_PIXELS, description="Largest picture, in pixels, checked before it is decoded."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")
+    cache_dir: Path = Field(Path("runs/cache"), description="Folder of decoded training pictures; may be deleted.")
+    mlflow_tracking_uri: str = Field(
+        "sqlite:///mlruns/mlflow.db",
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="Where training runs are recorded; `none` records nothing.",
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One setting as `tapetum config show` prints it."""
+
+    variable: str
+    value: str
+    origin: str
+
+
+def load(**given: Any) -> Settings:
+    """The settings in force; those `given` on the command line win. Raises ConfigError."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError("; ".join(_complaint(dict(problem)) for problem in error.errors())) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of the setting called `name`."""
+    return str(Settings.model_fields[name].validation_alias or PREFIX + name.upper())
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A complaint for each TAPETUM_* variable that is no setting, with its nearest."""
+    known = [variable(name) for name in Settings.model_fields]
+    strangers = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return [f"{name} is not a setting{did_you_mean(name, known)}" for name in strangers]
+
+
+def origins() -> list[Origin]:
+    """Each setting in force, with secrets masked, and where it comes from. Raises ConfigError."""
+    settings = load()
+    sources = {"environment": EnvSettingsSource(Settings), ".env": DotEnvSettingsSource(Settings)}
+
+    def origin(name: str) -> str:
+        field = Settings.model_fields[name]
+        setters = (place for place, source in sources.items() if source.get_field_value(field, name)[0] is not None)
+        return next(setters, "default")
+
+    return [Origin(variable(name), masked(getattr(settings, name)), origin(name)) for name in Settings.model_fields]
+
+
+def masked(value: object) -> str:
+    """A value to print, with the password within an address as ***."""
+    text = str(value)
+    address = urlsplit(text)
+    if address.password is None:
+        return text
+    host = address.netloc.rpartition("@")[2]
+    return urlunsplit(address._replace(netloc=f"{address.username}:***@{host}"))
+
+
+def _complaint(problem: dict[str, Any]) -> str:
+    key = str(problem["loc"][0])
+    name = variable(key) if key in Settings.model_fields else key
+    return f"{name} is {problem['input']!r}: {problem['msg'].replace('Input should be', 'expected')}"

@@ -1,0 +1,118 @@
+"""Where a training run is recorded: nowhere, or in MLflow."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tapetum.errors import ConfigError
+from tapetum.settings import masked
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Run(Protocol):
+    """One run while it goes on; `address` says where a person finds it."""
+
+    address: str
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Record figures at a step, such as an epoch."""
+
+    def file(self, path: Path) -> None:
+        """Keep a file, or all files of a folder."""
+
+
+class Tracker(Protocol):
+    """Opens runs; a run that ends with an error is marked as failed."""
+
+    @contextmanager
+    def run(self, experiment: str, params: Mapping[str, str]) -> Iterator[Run]:
+        """Open a run of an experiment with its parameters."""
+
+
+class NullRun:
+    """Records nothing."""
+
+    address = "not recorded"
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Forget them."""
+
+    def file(self, path: Path) -> None:
+        """Leave it where it is."""
+
+
+class NullTracker:
+    """Opens runs that record nothing."""
+
+    @contextmanager
+    def run(self, experiment: str, params: Mapping[str, str]) -> Iterator[Run]:
+        """A run that forgets all it is told."""
+        yield NullRun()
+
+
+class MlflowRun:
+    """A run on an MLflow server or in its SQLite file."""
+
+    def __init__(self, client: "MlflowClient", run_id: str, address: str) -> None:
+        self.address = address
+        self._client = client
+        self._run_id = run_id
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Record figures at a step."""
+        for name, value in values.items():
+            self._client.log_metric(self._run_id, name, value, step=step)
+
+    def file(self, path: Path) -> None:
+        """Keep a file, or all files of a folder, as artifacts."""
+        if path.is_dir():
+            self._client.log_artifacts(self._run_id, str(path), path.name)
+        else:
+            self._client.log_artifact(self._run_id, str(path))
+
+
+class MlflowTracker:
+    """Records in MLflow at a tracking URI, such as sqlite:///mlruns/mlflow.db."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    @contextmanager
+    def run(self, experiment: str, params: Mapping[str, str]) -> Iterator[Run]:
+        """A run of an experiment, which is made where it does not exist. Raises ConfigError for a wrong URI."""
+        # Read when mlflow is imported: usage reports would leave this machine.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        try:
+            import mlflow  # seconds, and an extra
+        except ImportError:
+            raise ConfigError(
+                "MLflow is not installed: pip install 'tapetum[train]', or MLFLOW_TRACKING_URI=none"
+            ) from None
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        if self._uri.startswith("sqlite:///"):
+            Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        client = mlflow.MlflowClient(self._uri)
+        try:
+            known = client.get_experiment_by_name(experiment)
+        except mlflow.MlflowException as error:
+            raise ConfigError(f"MLFLOW_TRACKING_URI: {error}") from error
+        experiment_id = known.experiment_id if known else client.create_experiment(experiment)
+        run_id = client.create_run(experiment_id).info.run_id
+        for name, value in params.items():
+            client.log_param(run_id, name, value)
+        status = "FAILED"
+        try:
+            yield MlflowRun(client, run_id, f"run {run_id} of experiment {experiment} in {masked(self._uri)}")
+            status = "FINISHED"
+        finally:
+            client.set_terminated(run_id, status)
+
+
+def open_tracker(uri: str) -> Tracker:
+    """The tracker for a tracking URI; `none` records nothing."""
+    return NullTracker() if uri == "none" else MlflowTracker(uri)
