@@ -23,14 +23,14 @@ $(INSTALLED): pyproject.toml lock.txt
 	@touch $@
 
 lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requirements.txt
-	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet uv
-	$(VENV)-lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate \
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/pip install --quiet uv
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate \
 		--all-extras pyproject.toml --output-file lock.txt
-	$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	@$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--extra train --constraint lock.txt pyproject.toml --output-file requirements.txt
-	echo '--editable .' >> requirements.txt
-	rm -r $(VENV)-lock
+	@echo '--editable .' >> requirements.txt
+	@rm -r $(VENV)-lock
 
 ##@ The main job
 demo: $(INSTALLED) ## Everything once, on handwritten digits (KEEP=1 leaves the service up, PORT=8001)
@@ -66,6 +66,6 @@ docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
 	@$(BIN)/python docs/render.py
 
 clean: ## Remove runs, caches and the environment
-	rm -rf $(VENV) runs mlruns .coverage .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) runs mlruns .coverage .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help init install lock demo train serve mlflow-ui test test-quick lint format docs clean

@@ -1,14 +1,16 @@
 """Small real things that many tests need: pictures in bytes, and a folder of them."""
 
 import io
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-MakePicture = Callable[..., bytes]
+from tapetum import pipeline, recipe
+from tapetum.progress import silent
+from tapetum.training.tracking import NullTracker
 
 
 def encode(pixels: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:
@@ -36,12 +38,41 @@ def blob(rng: np.random.Generator, is_bright: bool, size: int = 24) -> np.ndarra
     return noise.clip(0, 255).astype(np.uint8)
 
 
-@pytest.fixture
-def folder(tmp_path: Path, rng: np.random.Generator) -> Path:
+def fill(root: Path) -> Path:
     """80 PNG pictures of two classes, laid out as CLASS/picture."""
-    root = tmp_path / "pictures"
+    rng = np.random.default_rng(1)
     for label in ("bright", "dark"):
         (root / label).mkdir(parents=True)
         for number in range(40):
             (root / label / f"{number:02}.png").write_bytes(encode(blob(rng, label == "bright"), "PNG"))
     return root
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """80 pictures, bright and dark."""
+    return fill(tmp_path / "pictures")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run that tells bright from dark; its bundle is sealed. Not to be changed."""
+    out = tmp_path_factory.mktemp("run")
+    pictures = fill(out / "pictures")
+    chosen = recipe.for_folder(pictures, ["image.height=16", "image.width=16", "train.epochs=4", "augment.flip=false"])
+    manifest, _ = pipeline.divide(pictures, chosen.parts, out, silent)
+    outcome = pipeline.train(chosen, manifest, out, out / "cache", NullTracker(), lambda result: None, silent)
+    assert outcome.bundle.is_sealed
+    return out
+
+
+@pytest.fixture(scope="session")
+def bundle_path(trained: Path) -> Path:
+    """A sealed bundle, not to be changed."""
+    return trained / "bundle"
+
+
+@pytest.fixture
+def own_bundle(bundle_path: Path, tmp_path: Path) -> Path:
+    """A copy of the sealed bundle, to be changed at will."""
+    return Path(shutil.copytree(bundle_path, tmp_path / "bundle"))

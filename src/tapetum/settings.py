@@ -29,7 +29,9 @@ class Settings(BaseSettings):
 
     bundle: Path = Field(Path("bundle"), description="Folder of the sealed bundle to serve.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every interface.")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="Port to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="Port to listen on; 0 takes a free one, which the log names."
+    )
     engine: str = Field("openvino", description="What computes: openvino, onnxruntime or torch.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."

@@ -64,7 +64,18 @@ def main() -> None:
             raise
         click.echo(f"tapetum: {error}", err=True)
         code = 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("tapetum") or "--debug" in sys.argv:
+            raise
+        click.echo(f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[train]'", err=True)
+        code = 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        if "--debug" in sys.argv or error.strerror is None:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"tapetum: {place}{error.strerror}", err=True)
+        code = 2
     sys.exit(code)

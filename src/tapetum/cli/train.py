@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tapetum.training.fit import EpochResult
 
 _FINDINGS_SHOWN = 5
+# A bundle, its copy in MLflow and the tables; the cache of pictures asks for its own room.
+_LEAST_FREE_BYTES = 50_000_000
 
 
 @click.command("train")
@@ -51,7 +53,10 @@ def command(
 
 def fetch(source: str, out: Path) -> Path:
     """The pictures of a source, kept below the run's folder."""
+    from tapetum import files
     from tapetum.data import sources
+
+    files.require_space(out, _LEAST_FREE_BYTES)
 
     pictures = out / "pictures"
     sources.fetch(source, pictures)
@@ -61,9 +66,10 @@ def fetch(source: str, out: Path) -> Path:
 
 def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
     """Go through the stages, showing each."""
-    from tapetum import pipeline, settings
+    from tapetum import files, pipeline, settings
     from tapetum.training.tracking import open_tracker
 
+    files.require_space(out, _LEAST_FREE_BYTES)
     deployment = settings.load()
     tracker = open_tracker(deployment.mlflow_tracking_uri)
     with progress() as advance:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tapetum.bundle import Bundle
 from tapetum.errors import EngineError
+from tapetum.image import Preprocess
 from tapetum.registry import Registry
 
 Precision = Literal["fp32", "bf16"]
@@ -28,7 +29,10 @@ class Engine(Protocol):
     device: str
 
     def infer(self, images: np.ndarray) -> Outputs:
-        """uint8 (N, H, W, 3) of the bundle's height and width, any N ≥ 1 -> Outputs."""
+        """uint8 (N, H, W, 3) of the bundle's height and width, any N ≥ 1 -> Outputs.
+
+        Raises EngineError for any other shape.
+        """
 
 
 Open = Callable[[Bundle, Literal["auto"] | Precision, int], Engine]
@@ -36,6 +40,17 @@ Open = Callable[[Bundle, Literal["auto"] | Precision, int], Engine]
 ENGINES: Registry[str] = Registry("engine")
 for _name in ("openvino", "onnxruntime", "torch"):
     ENGINES.add(_name, f"tapetum.inference.{_name}_engine")
+
+
+def require_input(images: np.ndarray, spec: Preprocess) -> None:
+    """Raise EngineError unless `images` are uint8 (N, H, W, 3) of the bundle's height and width.
+
+    Every engine calls it first: a convolutional network takes other sizes without complaint, and answers nonsense.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (spec.height, spec.width, 3):
+        raise EngineError(
+            f"the engine was given {images.dtype} {images.shape}: expected uint8 (N, {spec.height}, {spec.width}, 3)"
+        )
 
 
 def open_engine(name: str, bundle: Bundle, precision: Literal["auto"] | Precision = "auto", streams: int = 1) -> Engine:

@@ -7,7 +7,8 @@ import onnxruntime
 
 from tapetum.bundle import Bundle
 from tapetum.errors import EngineError
-from tapetum.inference.engine import Outputs, Precision
+from tapetum.image import Preprocess
+from tapetum.inference.engine import Outputs, Precision, require_input
 
 
 class OnnxRuntimeEngine:
@@ -17,11 +18,13 @@ class OnnxRuntimeEngine:
     device = "cpu"
     precision: Precision = "fp32"
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, spec: Preprocess) -> None:
         self._session = session
+        self._spec = spec
 
     def infer(self, images: np.ndarray) -> Outputs:
         """uint8 (N, H, W, 3) -> Outputs."""
+        require_input(images, self._spec)
         return Outputs(*self._session.run(["logits", "features"], {"images": images}))
 
 
@@ -35,4 +38,4 @@ def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams:
         session = onnxruntime.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors share no base but this
         raise EngineError(f"ONNX Runtime cannot run {bundle.graph}: {error}") from error
-    return OnnxRuntimeEngine(session)
+    return OnnxRuntimeEngine(session, bundle.facts.preprocess)

@@ -10,7 +10,8 @@ from openvino.properties import hint
 
 from tapetum.bundle import Bundle
 from tapetum.errors import EngineError
-from tapetum.inference.engine import Outputs, Precision
+from tapetum.image import Preprocess
+from tapetum.inference.engine import Outputs, Precision, require_input
 
 
 class OpenVinoEngine:
@@ -19,13 +20,15 @@ class OpenVinoEngine:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, compiled: openvino.CompiledModel, precision: Precision) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, spec: Preprocess, precision: Precision) -> None:
         self.precision = precision
         self._compiled = compiled
+        self._spec = spec
         self._thread = threading.local()
 
     def infer(self, images: np.ndarray) -> Outputs:
         """uint8 (N, H, W, 3) -> Outputs."""
+        require_input(images, self._spec)
         if not hasattr(self._thread, "request"):
             self._thread.request = self._compiled.create_infer_request()
         request = self._thread.request
@@ -49,6 +52,6 @@ def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams:
         properties.inference_num_threads: streams,
     }
     try:
-        return OpenVinoEngine(core.compile_model(bundle.graph, "CPU", options), precision)
+        return OpenVinoEngine(core.compile_model(bundle.graph, "CPU", options), bundle.facts.preprocess, precision)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot run {bundle.graph}: {error}") from error

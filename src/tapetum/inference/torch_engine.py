@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 from tapetum.bundle import Bundle
 from tapetum.errors import EngineError
-from tapetum.inference.engine import Outputs, Precision
+from tapetum.image import Preprocess
+from tapetum.inference.engine import Outputs, Precision, require_input
 from tapetum.models.network import Network
 
 
@@ -19,12 +20,14 @@ class TorchEngine:
     device = "cpu"
     precision: Precision = "fp32"
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, spec: Preprocess) -> None:
         self._network = network.eval()
+        self._spec = spec
 
     @torch.inference_mode()
     def infer(self, images: np.ndarray) -> Outputs:
         """uint8 (N, H, W, 3) -> Outputs."""
+        require_input(images, self._spec)
         # A copy, since torch warns of arrays that it may not write to.
         answer = self._network(torch.from_numpy(images.copy()))
         return Outputs(answer.logits.numpy(), answer.features.numpy())
@@ -40,4 +43,4 @@ def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams:
         network.backbone.load_state_dict(load_file(bundle.weights))
     except RuntimeError as error:
         raise EngineError(f"{bundle.weights} does not fit {facts.architecture}: {error}") from error
-    return TorchEngine(network)
+    return TorchEngine(network, facts.preprocess)

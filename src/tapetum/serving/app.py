@@ -25,9 +25,14 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     instruments = Instruments()
     model = Model(settings, on_failure)
 
+    async def load() -> None:
+        await model.load()
+        if model.is_ready:
+            instruments.expect(model.predictor.bundle.facts.labels)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(model.load())
+        loading = asyncio.create_task(load())
         yield
         await loading
         model.close()

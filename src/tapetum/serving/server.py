@@ -1,6 +1,7 @@
 """The server process: a port that is surely ours, then the application, then a clean end."""
 
 import errno
+import signal
 import socket
 
 import structlog
@@ -29,12 +30,15 @@ def listen(host: str, port: int) -> socket.socket:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ResourceError, or the reason why the bundle cannot be served."""
     listening = listen(settings.host, settings.port)
+    port = listening.getsockname()[1]
     app = create_app(settings, on_failure=lambda: setattr(server, "should_exit", True))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
     server = uvicorn.Server(config)
     if not settings.host.startswith(_LOOPBACK):
         log.warning("anyone who reaches this address can ask for predictions", host=settings.host)
-    log.info("listening", address=f"http://{settings.host}:{settings.port}", bundle=str(settings.bundle))
+    log.info("listening", address=f"http://{settings.host}:{port}", bundle=str(settings.bundle))
+    # uvicorn drains on SIGTERM, then raises it again; asked to stop and stopped is a success.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     server.run(sockets=[listening])
     if app.state.model.failure is not None:
         raise app.state.model.failure

@@ -1,0 +1,61 @@
+"""Write docs/cli.md and docs/settings.md from the code: `make docs`."""
+
+from pathlib import Path
+
+import click
+
+from tapetum import files, settings
+from tapetum.cli import main as cli
+from tapetum.settings import Settings
+
+DOCS = Path(__file__).parent
+
+
+def render() -> dict[str, str]:
+    """The generated pages by file name."""
+    return {"cli.md": _cli(), "settings.md": _settings()}
+
+
+def _cli() -> str:
+    exit_codes = (cli.__doc__ or "").partition("Exit codes: ")[2].strip().replace("\n", " ")
+    sections = [
+        "# Command line\n\nWritten by `make docs` from the code; do not edit.\n",
+        f"Exit codes: {exit_codes}\n",
+        *_commands(cli.tapetum, click.Context(cli.tapetum, info_name="tapetum")),
+    ]
+    return "\n".join(sections)
+
+
+def _commands(command: click.Command, context: click.Context) -> list[str]:
+    context.terminal_width = 100
+    sections = [f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            sections += _commands(child, click.Context(child, parent=context, info_name=name))
+    return sections
+
+
+def _settings() -> str:
+    rows = [
+        f"| `{settings.variable(name)}` | `{field.default}` | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings\n\nWritten by `make docs` from the code; do not edit.\n",
+            "Each is a variable of the environment or of a file `.env` in the working folder; the environment wins, and "
+            "options of the command line win over both. `tapetum config show` prints those in force and their origin.\n",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    for name, page in render().items():
+        files.write_text(DOCS / name, page)
+        print(f"wrote {DOCS / name}")

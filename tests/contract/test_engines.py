@@ -1,0 +1,134 @@
+"""What every engine of ENGINES must do."""
+
+import numpy as np
+import pytest
+
+from tapetum import bundle as bundles
+from tapetum import machine
+from tapetum.bundle import Bundle
+from tapetum.errors import BundleError, ConfigError, EngineError
+from tapetum.inference import golden
+from tapetum.inference.engine import ENGINES, open_engine
+from tapetum.scores import softmax
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_path) -> Bundle:
+    return bundles.load_sealed(bundle_path)
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request, bundle):
+    return open_engine(request.param, bundle, "fp32", streams=2)
+
+
+def test_it_says_what_it_is(engine):
+    assert engine.name in ENGINES
+    assert (engine.precision, engine.device) == ("fp32", "cpu")
+
+
+def test_outputs_are_float32_rows_of_logits_and_features(engine, bundle, rng):
+    logits, features = engine.infer(rng.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8))
+
+    assert (logits.shape, logits.dtype) == ((3, 2), np.float32)
+    assert (features.shape, features.dtype) == ((3, 256), np.float32)
+
+
+def test_it_agrees_with_torch_in_fp32(engine, bundle):
+    recorded = bundle.golden()
+
+    shift = np.abs(softmax(engine.infer(recorded.arrays).logits) - recorded.probabilities).max()
+
+    assert shift <= 1e-4
+
+
+def test_the_golden_pictures_hold(engine, bundle):
+    golden.check(bundle, engine)
+
+
+def test_the_answer_to_a_picture_does_not_depend_on_its_batch(engine, bundle):
+    arrays = bundle.golden().arrays
+
+    together = engine.infer(arrays).logits
+    alone = np.concatenate([engine.infer(array[None]).logits for array in arrays])
+
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_an_answer_stays_what_it_was_after_the_next_call(engine, bundle):
+    arrays = bundle.golden().arrays
+    first = engine.infer(arrays)
+    kept = first.logits.copy(), first.features.copy()
+
+    engine.infer(255 - arrays)
+
+    np.testing.assert_array_equal(first.logits, kept[0])
+    np.testing.assert_array_equal(first.features, kept[1])
+
+
+def test_threads_do_not_disturb_each_other(engine, bundle):
+    from concurrent.futures import ThreadPoolExecutor
+
+    arrays = bundle.golden().arrays
+    expected = [engine.infer(array[None]).logits for array in arrays]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda number: engine.infer(arrays[number % len(arrays)][None]).logits, range(160)))
+
+    for number, logits in enumerate(found):
+        np.testing.assert_allclose(logits, expected[number % len(arrays)], atol=1e-5)
+
+
+def test_an_array_that_may_not_be_written_to_is_taken(engine, bundle):
+    array = bundle.golden().arrays[:1]
+    array.flags.writeable = False
+
+    assert engine.infer(array).logits.shape == (1, 2)
+
+
+def test_a_wrong_shape_is_an_engine_error_that_names_both(engine):
+    with pytest.raises(EngineError, match=r"\(1, 17, 16, 3\).*\(N, 16, 16, 3\)"):
+        engine.infer(np.zeros((1, 17, 16, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_bf16_is_given_where_it_is_had_and_refused_elsewhere(name, bundle):
+    if name == "openvino" and machine.has_bf16():
+        engine = open_engine(name, bundle, "bf16")
+        assert engine.precision == "bf16"
+        golden.check(bundle, engine)
+    else:
+        with pytest.raises(EngineError, match="auto or fp32"):
+            open_engine(name, bundle, "bf16")
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_graph_that_is_none_is_an_engine_error(name, own_bundle):
+    (own_bundle / "model.onnx").write_bytes(b"no graph")
+    broken = Bundle(own_bundle, bundles.Facts.model_validate_json((own_bundle / "bundle.json").read_text()))
+
+    with pytest.raises(EngineError, match="cannot run"):
+        open_engine(name, broken)
+
+
+def test_an_unknown_engine_lists_the_known(bundle):
+    with pytest.raises(ConfigError, match="expected one of openvino, onnxruntime, torch"):
+        open_engine("tensorflow", bundle)
+
+
+def test_a_bundle_of_other_weights_is_refused_by_torch(own_bundle):
+    facts = bundles.Facts.model_validate_json((own_bundle / "bundle.json").read_text())
+    three = Bundle(own_bundle, facts.model_copy(update={"labels": ("a", "b", "c")}))
+
+    with pytest.raises(EngineError, match="does not fit simple_cnn"):
+        open_engine("torch", three)
+
+
+def test_golden_answers_are_checked_against_what_this_machine_computes(own_bundle):
+    facts = bundles.Facts.model_validate_json((own_bundle / "bundle.json").read_text())
+    with np.load(own_bundle / bundles.ANSWERS) as answers:
+        altered = {"arrays": answers["arrays"], "probabilities": answers["probabilities"][:, ::-1]}
+    np.savez(own_bundle / bundles.ANSWERS, **altered)
+    changed = Bundle(own_bundle, facts)
+
+    with pytest.raises(BundleError, match="golden pictures get other answers"):
+        golden.check(changed, open_engine("openvino", changed))

@@ -1,0 +1,229 @@
+"""The main job as users type it: a folder in, a verdict, a bundle, and answers out."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+QUICK = ["image.height=16", "image.width=16", "train.epochs=3", "augment.flip=false"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """`tapetum` with arguments, in an empty folder, recording nothing in MLflow unless told to."""
+
+    def runner(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tapetum", *map(str, arguments)]
+        environment = os.environ | {"MLFLOW_TRACKING_URI": "none"} | variables
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return runner
+
+
+@pytest.fixture(scope="module")
+def rival(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another run on the manifest of `trained`, which has learned next to nothing."""
+    out = tmp_path_factory.mktemp("rival")
+    command = ["train", trained / "pictures", *QUICK, "train.epochs=1", "train.lr=1e-7"]
+    arguments = [*command, "--data", trained / "manifest.json", "--out", out]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "none", "TAPETUM_CACHE_DIR": str(out / "cache")}
+    subprocess.run([sys.executable, "-m", "tapetum", *map(str, arguments)], env=environment, check=False)
+    return out
+
+
+def test_train_says_each_stage_and_leaves_what_it_names(run, folder, tmp_path):
+    ran = run("train", folder, "--out", "runs/x", *QUICK)
+
+    assert ran.returncode == 0, ran.stderr
+    stages = [line.split()[0] for line in ran.stdout.splitlines() if line[:1].isalpha()]
+    assert list(dict.fromkeys(stages)) == ["check", "split", "train", "evaluate", "gate", "seal", "tracked"]
+    for name in ("manifest.json", "recipe.yaml", "history.json", "scores.txt", "scores.json", "verdict.json", "bundle"):
+        assert (tmp_path / "runs" / "x" / name).exists()
+    scores = json.loads((tmp_path / "runs" / "x" / "scores.json").read_text())
+    assert 0 <= scores["fp32"]["accuracy"]["low"] <= scores["fp32"]["accuracy"]["value"] <= 1
+
+
+def test_the_same_seed_trains_the_same_version_twice(run, folder, tmp_path):
+    versions = set()
+    for out in ("a", "b"):
+        assert run("train", folder, "--out", out, *QUICK).returncode == 0
+        versions.add(json.loads((tmp_path / out / "bundle" / "bundle.json").read_text())["version"])
+
+    assert len(versions) == 1
+
+
+def test_a_model_below_its_floor_stays_a_draft_that_is_not_served(run, folder, tmp_path):
+    trained = run("train", folder, "--out", "x", *QUICK, "train.epochs=1", "train.lr=1e-7", "gate.accuracy=1.0")
+    served = run("serve", "x/bundle", "--port", "0")
+
+    assert trained.returncode == 1
+    assert "gate      FAIL" in trained.stdout
+    assert json.loads((tmp_path / "x" / "verdict.json").read_text())["passed"] is False
+    assert served.returncode == 2
+    assert "is a draft and cannot be served" in served.stderr
+
+
+def test_the_stages_can_be_run_one_by_one_on_files(run, folder, tmp_path):
+    assert run("data", "split", folder, "--out", "manifest.json").returncode == 0
+    assert run("train", folder, "--data", "manifest.json", "--out", "x", *QUICK, "gate.accuracy=1").returncode in (0, 1)
+    facts = tmp_path / "x" / "bundle" / "bundle.json"
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"files": None}))
+    evaluated = run("evaluate", "x/bundle", "--data", "manifest.json", "--json")
+    gated = run("gate", "x/bundle", "--json")
+    sealed = run("bundle", "seal", "x/bundle")
+    verified = run("bundle", "verify", "x/bundle")
+
+    assert json.loads(evaluated.stdout)["fp32"]["samples"] > 0
+    assert json.loads(gated.stdout)["passed"] == (gated.returncode == 0)
+    assert (sealed.returncode, verified.returncode) == (0, 0), sealed.stderr + verified.stderr
+
+
+def test_a_worse_model_does_not_pass_against_a_better_one(run, trained, rival):
+    better = run("gate", trained / "bundle", "--against", rival / "bundle", "--json")
+    worse = run("gate", rival / "bundle", "--against", trained / "bundle", "--json")
+
+    assert better.returncode == 0
+    assert worse.returncode == 1
+    failed = [check["name"] for check in json.loads(worse.stdout)["checks"] if not check["passed"]]
+    assert any(name.startswith("accuracy against") for name in failed)
+
+
+def test_an_incumbent_of_other_pictures_is_measured_where_a_manifest_is_named(run, trained, folder):
+    assert run("train", folder, "--out", "other", *QUICK, "parts.seed=3").returncode == 0
+
+    blind = run("gate", trained / "bundle", "--against", "other/bundle")
+    measured = run("gate", trained / "bundle", "--against", "other/bundle", "--data", trained / "manifest.json")
+
+    assert blind.returncode == 2
+    assert "--data" in blind.stderr
+    assert "accuracy against" in measured.stdout
+
+
+def test_predict_prints_a_line_for_each_file_and_goes_on_after_a_bad_one(run, trained, tmp_path):
+    (tmp_path / "note.txt").write_text("no picture")
+    pictures = trained / "pictures" / "bright"
+
+    ran = run("predict", trained / "bundle", pictures, "note.txt", "missing.jpg", "--json")
+
+    entries = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.returncode == 1
+    assert len(entries) == 42
+    assert entries[0].keys() == {"path", "prediction", "probability", "confidence", "probabilities"}
+    assert sum(entry.get("prediction") == "bright" for entry in entries) >= 38
+    assert "look like text" in entries[40]["error"]
+    assert "cannot be read" in entries[41]["error"]
+
+
+def test_a_broken_picture_is_named_and_left_out(run, folder, tmp_path):
+    victim = folder / "dark" / "07.png"
+    victim.write_bytes(victim.read_bytes()[:200])
+
+    checked = run("data", "check", folder, "--json")
+    trained = run("train", folder, "--out", "x", *QUICK)
+
+    assert checked.returncode == 1
+    findings = json.loads(checked.stdout)["findings"]
+    assert [(finding["kind"], finding["paths"]) for finding in findings] == [("broken", ["dark/07.png"])]
+    assert trained.returncode == 0
+    assert "dark/07.png" in trained.stdout
+    assert "left out 1" in trained.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "nowhere"), "there is no recipe nowhere: expected a file, or one of cats-dogs, digits"),
+        (("train", "cats-dogs"), "name a folder of pictures with --data"),
+        (("train", "digits", "train.epoch=3"), "unknown key train.epoch (did you mean 'epochs'?)"),
+        (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),
+        (("data", "check", "nowhere"), "nowhere is not a folder"),
+        (("data", "fetch", "digitz", "--to", "x"), "unknown source 'digitz' (did you mean 'digits'?)"),
+        (("evaluate", "nowhere", "--data", "m.json"), "nowhere is not a bundle"),
+        (("predict", "nowhere", "a.jpg"), "nowhere is not a bundle"),
+        (("predict", "http://127.0.0.1:1", __file__), "http://127.0.0.1:1 does not answer"),
+    ],
+)
+def test_an_error_is_one_line_with_the_remedy(run, arguments, words):
+    ran = run(*arguments)
+
+    assert ran.returncode == 2
+    assert words in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_an_interrupted_run_says_so_and_the_next_one_succeeds(folder, tmp_path, run):
+    command = [sys.executable, "-m", "tapetum", "train", str(folder), "--out", "x", *QUICK, "train.epochs=500"]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": "none", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while "epoch   3" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.stderr.read().strip() == "interrupted"
+    assert process.returncode == 130
+
+    assert run("train", folder, "--out", "x", *QUICK).returncode == 0
+
+
+def test_the_demo_names_a_port_in_use_before_it_trains(run, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = run("demo", "--port", port)
+
+    assert ran.returncode == 2
+    assert f"port {port} on 127.0.0.1 cannot be had; it is in use" in ran.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_a_full_disk_is_named_and_the_next_run_succeeds(run, folder, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+    try:
+        full = run("train", folder, "--out", disk / "x", *QUICK)
+        filled = run("data", "fetch", "digits", "--to", disk / "digits")
+        left = sorted(path.name for path in disk.iterdir())
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        again = run("train", folder, "--out", disk / "x", *QUICK)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+    assert full.returncode == 2
+    assert "needs 50 MB and its disk has 4 MB left: free some space, or choose another folder" in full.stderr
+    assert (filled.returncode, filled.stderr.count("\n")) == (2, 1)
+    assert "No space left on device" in filled.stderr
+    assert left == []
+    assert again.returncode == 0
+
+
+def test_a_service_that_the_demo_keeps_answers_after_it_and_can_be_stopped(run, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    ran = run("demo", "--keep", "--port", port, MLFLOW_TRACKING_URI="sqlite:///mlruns/mlflow.db")
+
+    assert ran.returncode == 0, ran.stderr
+    number = int(ran.stdout.split("kill ")[1].split()[0])
+    try:
+        assert (tmp_path / "mlruns" / "mlflow.db").exists()
+        asked = run("predict", f"http://127.0.0.1:{port}", "runs/digits/pictures/3", "--json")
+        answers = [json.loads(line)["prediction"] for line in asked.stdout.splitlines()]
+        assert asked.returncode == 0
+        assert answers.count("3") / len(answers) > 0.95
+    finally:
+        os.kill(number, signal.SIGTERM)

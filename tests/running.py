@@ -1,0 +1,75 @@
+"""A service process, started as a user starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+READY_POLLS = 2000
+
+
+class Service(NamedTuple):
+    """A running `tapetum serve`, with a client for it and the file of its JSON log lines."""
+
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+    log: Path
+
+    def lines(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+@contextmanager
+def running(command: list[str], log: Path, **variables: str) -> Iterator[Service]:
+    """Run a command that logs the address it listens on, until the block ends."""
+    environment = os.environ | {"TAPETUM_LOG_FORMAT": "json", "TAPETUM_LOG_LEVEL": "debug"} | variables
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stderr=stream, stdout=stream, env=environment)
+    try:
+        address = _address(process, log)
+        with httpx.Client(base_url=address, timeout=30) as client:
+            service = Service(process, client, log)
+            _poll(process, log, lambda: client.get("/ready").status_code == 200)
+            yield service
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    found = ""
+
+    def look() -> bool:
+        nonlocal found
+        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        found = next((line["address"] for line in lines if "address" in line), "")
+        return bool(found)
+
+    _poll(process, log, look)
+    return found
+
+
+def _poll(process: subprocess.Popen[bytes], log: Path, is_done: Callable[[], bool]) -> None:
+    for _ in range(READY_POLLS):
+        try:
+            if is_done():
+                return
+        except httpx.TransportError:
+            pass
+        try:
+            process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise AssertionError(f"the service did not get ready:\n{log.read_text()}")
+
+
+def serve_command(bundle: Path, python: str = sys.executable) -> list[str]:
+    """`tapetum serve` on a free port."""
+    return [python, "-m", "tapetum", "serve", str(bundle), "--port", "0"]

@@ -1,0 +1,53 @@
+"""Services for tests: one for a module, or one's own with settings of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from running import Service, running, serve_command
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def service(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for the tests of a module."""
+    log = tmp_path_factory.mktemp("service") / "log"
+    with running(serve_command(bundle_path), log) as started:
+        yield started
+
+
+@pytest.fixture
+def start(bundle_path: Path, tmp_path: Path) -> Iterator[Start]:
+    """Start a service of one's own, with settings as TAPETUM_* variables."""
+    with ExitStack() as stack:
+
+        def starter(command: list[str] | None = None, **variables: str) -> Service:
+            return stack.enter_context(
+                running(command or serve_command(bundle_path), tmp_path / "service.log", **variables)
+            )
+
+        yield starter
+
+
+@pytest.fixture
+def run_until_exit(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `tapetum` with arguments to its end."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tapetum", *arguments]
+        return subprocess.run(
+            command, env=os.environ | variables, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bright(trained: Path) -> bytes:
+    """A bright picture as PNG bytes."""
+    return (trained / "pictures" / "bright" / "00.png").read_bytes()

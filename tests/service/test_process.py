@@ -1,0 +1,139 @@
+"""The life of the service process: start, refusal, overload, end."""
+
+import json
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from tapetum import bundle as bundles
+from tapetum.bundle import ANSWERS
+from tapetum.serving.app import create_app
+from tapetum.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_sigterm_ends_the_process_well(start):
+    service = start()
+
+    service.process.send_signal(signal.SIGTERM)
+
+    assert service.process.wait(30) == 0
+
+
+def test_uvicorn_serves_the_root_app(start, bundle_path, bright):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = (
+        "import json, sys, uvicorn; print(json.dumps({'address': 'http://127.0.0.1:%d'}), file=sys.stderr); "
+        f"uvicorn.main(['app:app', '--app-dir', {str(ROOT)!r}, '--port', '%d'])" % (port, port)
+    )
+
+    service = start([sys.executable, "-c", program], TAPETUM_BUNDLE=str(bundle_path))
+
+    assert service.client.post("/predict", files={"file": bright}).json()["prediction"] == "bright"
+
+
+def test_a_changed_file_ends_the_process_with_the_reason(own_bundle, run_until_exit):
+    graph = own_bundle / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+
+    ended = run_until_exit("serve", str(own_bundle), "--port", "0")
+
+    assert ended.returncode == 2
+    assert "model.onnx was changed after the bundle was sealed" in ended.stderr.splitlines()[-1]
+
+
+def test_other_golden_answers_end_the_process_with_the_reason(own_bundle, run_until_exit):
+    """Hashes that hold are not enough: a machine that computes otherwise must not serve."""
+    with np.load(own_bundle / ANSWERS) as answers:
+        altered = {"arrays": answers["arrays"], "probabilities": answers["probabilities"][:, ::-1]}
+    np.savez(own_bundle / ANSWERS, **altered)
+    facts = json.loads((own_bundle / "bundle.json").read_text())
+    (own_bundle / "bundle.json").write_text(json.dumps(facts | {"files": None}))
+    bundles.seal(bundles.load(own_bundle))
+
+    ended = run_until_exit("serve", str(own_bundle), "--port", "0")
+
+    assert ended.returncode == 2
+    assert "golden pictures get other answers" in ended.stderr.splitlines()[-1]
+
+
+def test_a_port_in_use_is_named_with_the_remedy(bundle_path, run_until_exit):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run_until_exit("serve", str(bundle_path), "--port", str(port))
+
+    assert ended.returncode == 2
+    assert f"port {port} on 127.0.0.1 cannot be had; it is in use" in ended.stderr
+    assert "--port" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("TAPETUM_PORT", "http", "TAPETUM_PORT is 'http': expected a valid integer"),
+        ("TAPETUM_PRECISION", "fp8", "TAPETUM_PRECISION is 'fp8': expected 'auto', 'fp32' or 'bf16'"),
+        ("TAPETUM_ENGINE", "openvin", "unknown engine 'openvin' (did you mean 'openvino'?)"),
+        ("TAPETUM_MAX_PIXELS", "-1", "TAPETUM_MAX_PIXELS is '-1': expected greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_setting_names_variable_value_and_what_is_expected(bundle_path, run_until_exit, variable, value, words):
+    arguments = ["--port", "0"] if variable != "TAPETUM_PORT" else []
+
+    ended = run_until_exit("serve", str(bundle_path), *arguments, **{variable: value})
+
+    assert ended.returncode == 2
+    assert words in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.anyio
+async def test_until_the_model_is_loaded_the_answer_is_503(bundle_path):
+    """Without its lifespan an application never loads, which is as early as a request can come."""
+    transport = httpx.ASGITransport(create_app(Settings(bundle=bundle_path)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://early") as client:
+        ready = await client.get("/ready")
+        health = await client.get("/health")
+        predicted = await client.post("/predict", content=b"a picture")
+
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    assert (health.status_code, health.json()["model_loaded"]) == (200, False)
+    assert predicted.status_code == 503
+    assert predicted.json()["type"].endswith("not-ready")
+    assert predicted.headers["Retry-After"] == "1"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def test_beyond_the_limit_requests_are_refused_at_once_and_the_accepted_are_answered(start):
+    slow = _large_png(4000)
+    service = start(TAPETUM_MAX_PENDING="1", TAPETUM_WORKERS="1")
+    with ThreadPoolExecutor(8) as callers:
+        responses = list(callers.map(lambda _: service.client.post("/predict", content=slow), range(8)))
+
+    by_status = {status: [r for r in responses if r.status_code == status] for status in (200, 503)}
+    assert len(by_status[200]) + len(by_status[503]) == 8
+    assert by_status[200]
+    assert by_status[503]
+    assert all(refused.json()["type"].endswith("overloaded") for refused in by_status[503])
+    assert all(refused.headers["Retry-After"] == "1" for refused in by_status[503])
+    assert service.client.post("/predict", content=slow).status_code == 200
+
+
+def _large_png(side: int) -> bytes:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("RGB", (side, side), "white").save(stream, "PNG", compress_level=1)
+    return stream.getvalue()

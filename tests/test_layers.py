@@ -1,0 +1,98 @@
+"""The layers of the package, held by what each module imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "tapetum"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A module may import from its own layer and from those before it.
+LAYERS = (
+    {
+        "__init__",
+        "errors",
+        "progress",
+        "registry",
+        "files",
+        "machine",
+        "recipe",
+        "settings",
+        "metrics",
+        "logs",
+        "scores",
+    }
+    | {"image", "bundle"},
+    {"data", "models", "inference"},
+    {"training"},
+    {"evaluation", "serving"},
+    {"pipeline"},
+    {"cli", "__main__"},
+)
+HEAVY = {
+    "torch": ("models/", "training/", "inference/torch_engine.py"),
+    "mlflow": ("training/tracking.py",),
+    "openvino": ("inference/openvino_engine.py", "machine.py"),
+    "onnxruntime": ("inference/onnxruntime_engine.py",),
+    "sklearn": ("data/sources.py",),
+    "fastapi": ("serving/",),
+    "click": ("cli/",),
+}
+LONGEST = 250
+
+
+def name_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).as_posix()
+
+
+def imports(module: Path) -> set[str]:
+    """Full names of what a module imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None, f"{name_of(module)}: relative imports hide where a name lives"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rank(room: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if room in layer)
+
+
+def room_of(module: Path) -> str:
+    return Path(name_of(module)).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_module_imports_only_from_its_layer_and_those_below(module):
+    rooms = {name.split(".")[1] for name in imports(module) if name.startswith("tapetum.")} - {"__version__"}
+
+    above = {room for room in rooms if rank(room) > rank(room_of(module))}
+
+    assert not above
+
+
+@pytest.mark.parametrize("library", HEAVY)
+def test_a_heavy_library_stands_only_where_it_belongs(library):
+    users = {name_of(module) for module in MODULES if library in {name.split(".")[0] for name in imports(module)}}
+
+    assert users
+    assert {user for user in users if not user.startswith(HEAVY[library])} == set()
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) == "serving"], ids=name_of)
+def test_the_service_knows_nothing_of_making_models(module):
+    makers = ("tapetum.training", "tapetum.data", "tapetum.models", "tapetum.evaluation")
+
+    assert not [name for name in imports(module) if name.startswith(makers)]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_module_can_be_read_in_one_sitting(module):
+    lines = module.read_text().splitlines()
+
+    assert len(lines) <= LONGEST
+    assert not lines or lines[0].startswith('"""')
