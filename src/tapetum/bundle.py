@@ -71,7 +71,8 @@ class Golden:
     def to_files(self) -> dict[str, bytes]:
         """The content of the folder golden/, the same bytes for the same pictures."""
         stream = io.BytesIO()
-        np.savez(stream, arrays=self.arrays, probabilities=self.probabilities.astype(np.float32))
+        probabilities = self.probabilities.astype(np.float32)
+        np.savez(stream, names=list(self.pictures), arrays=self.arrays, probabilities=probabilities)
         pictures = {f"golden/{name}": content for name, content in self.pictures.items()}
         return pictures | {ANSWERS: stream.getvalue()}
 
@@ -97,14 +98,10 @@ class Bundle:
 
     def golden(self) -> Golden:
         """Read the golden pictures."""
-        folder = (self.path / ANSWERS).parent
-        pictures = sorted(file for file in folder.iterdir() if file.suffix != ".npz")
-        with np.load(self.path / ANSWERS, allow_pickle=False) as answers:
-            return Golden(
-                {picture.name: picture.read_bytes() for picture in pictures},
-                answers["arrays"],
-                answers["probabilities"],
-            )
+        path = self.path / ANSWERS
+        with np.load(path, allow_pickle=False) as answers:
+            pictures = {str(name): (path.parent / str(name)).read_bytes() for name in answers["names"]}
+            return Golden(pictures, answers["arrays"], answers["probabilities"])
 
 
 def load(path: Path) -> Bundle:
@@ -140,10 +137,15 @@ def load_sealed(path: Path) -> Bundle:
     return bundle
 
 
-def amend(bundle: Bundle, **changes: Any) -> Bundle:
-    """Change facts of a draft, on disk too. Raises BundleError where it is sealed."""
+def require_draft(bundle: Bundle) -> None:
+    """Raise BundleError where a bundle is sealed."""
     if bundle.is_sealed:
         raise BundleError(f"{bundle.path} is sealed and cannot change: make a new draft with `tapetum train`")
+
+
+def amend(bundle: Bundle, **changes: Any) -> Bundle:
+    """Change facts of a draft, on disk too. Raises BundleError where it is sealed."""
+    require_draft(load(bundle.path))
     amended = Bundle(bundle.path, bundle.facts.model_copy(update=changes))
     _write_facts(amended)
     return amended
@@ -154,7 +156,7 @@ def seal(bundle: Bundle) -> Bundle:
     names = sorted(
         file.relative_to(bundle.path).as_posix()
         for file in bundle.path.rglob("*")
-        if file.is_file() and file.name != FACTS
+        if file.is_file() and file != bundle.path / FACTS
     )
     return amend(bundle, files={name: files.sha256(bundle.path / name) for name in names})
 
@@ -180,7 +182,7 @@ def _write_facts(bundle: Bundle) -> None:
 
 
 def _verify(bundle: Bundle) -> None:
-    recorded = bundle.facts.files if bundle.facts.files is not None else dict.fromkeys(_REQUIRED, "")
+    recorded = bundle.facts.files if bundle.facts.files is not None else dict.fromkeys(_REQUIRED)
     for name in _REQUIRED:
         if name not in recorded:
             raise BundleError(f"{bundle.path / FACTS} lists no {name}: the bundle is incomplete; make it anew")
@@ -190,7 +192,7 @@ def _verify(bundle: Bundle) -> None:
             raise BundleError(f"{bundle.path / FACTS} lists {name!r}, which lies outside the bundle")
         if not file.is_file():
             raise BundleError(f"{file} is missing: copy the bundle again, whole")
-        if expected and (found := files.sha256(file)) != expected:
+        if expected is not None and (found := files.sha256(file)) != expected:
             raise BundleError(
                 f"{file} was changed after the bundle was sealed: its SHA-256 is {found[:12]}…, recorded is "
                 f"{expected[:12]}…; copy the bundle again"

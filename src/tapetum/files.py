@@ -24,8 +24,14 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield fresh
         if fresh.is_dir() and path.is_dir():
-            path.rename(workplace / "old")
-        fresh.replace(path)
+            old = path.rename(workplace / "old")
+            try:
+                fresh.rename(path)
+            except BaseException:
+                old.rename(path)
+                raise
+        else:
+            fresh.replace(path)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
 

@@ -15,21 +15,23 @@ Image.MAX_IMAGE_PIXELS = None
 DEFAULT_MAX_PIXELS = 50_000_000
 
 Kernel = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
-Channels = tuple[float, float, float]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 _SUPPORTED = "JPEG, PNG, WebP, GIF, BMP or TIFF"
-_PICTURE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PICTURE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHER_SIGNATURES = {
-    b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a ZIP archive",
+    b"%pdf": "a PDF document",
+    b"pk\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "gzip data",
     b"<svg": "an SVG drawing",
-    b"<!DOCTYPE": "an HTML page",
+    b"<!doctype": "an HTML page",
     b"<html": "an HTML page",
     b"<?xml": "an XML document",
 }
 _ORIENTATION_TAG = 0x0112
+_MOST_UNFOLDED = 256
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,8 +59,8 @@ class Preprocess(BaseModel):
     fit: Literal["squash", "crop"] = "squash"
     crop_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     kernel: Kernel = "bilinear"
-    mean: Channels = (0.5, 0.5, 0.5)
-    std: Channels = (0.5, 0.5, 0.5)
+    mean: tuple[Share, Share, Share] = (0.5, 0.5, 0.5)
+    std: tuple[Positive, Positive, Positive] = (0.5, 0.5, 0.5)
 
 
 def decoder_version() -> str:
@@ -85,12 +87,13 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
         width, height = picture.size
         if width * height > max_pixels:
             raise PictureTooLarge(
-                f"the picture is {width}×{height}, {width * height / 1e6:,.0f} megapixels: "
-                f"the limit is {max_pixels / 1e6:,.0f}; scale it down"
+                f"the picture is {width}×{height}, {width * height:,} pixels: "
+                f"the limit is {max_pixels:,}; scale it down"
             )
         try:
+            is_16_bit = any("16" in str(tile.args) for tile in picture.tile)
             picture.load()
-            return _to_rgb(_upright(picture))
+            return _to_rgb(_upright(picture), is_16_bit)
         except Exception as error:
             raise BrokenPicture(
                 f"the {picture.format} picture is truncated or damaged ({error}): send it again, or save it anew"
@@ -110,22 +113,28 @@ def to_array(picture: Image.Image, spec: Preprocess) -> np.ndarray:
     width = max(spec.width, int(picture.width * scale + 1e-6))
     height = max(spec.height, int(picture.height * scale + 1e-6))
     left, top = round((width - spec.width) / 2), round((height - spec.height) / 2)
+    if width * height > _MOST_UNFOLDED * spec.width * spec.height:
+        # A thread of 1 by 1,000,000 pixels would unfold to terabytes: resize its centre only.
+        across, down = picture.width / width, picture.height / height
+        centre = (left * across, top * down, (left + spec.width) * across, (top + spec.height) * down)
+        return np.asarray(picture.resize((spec.width, spec.height), resample, centre))
     resized = picture.resize((width, height), resample)
     return np.asarray(resized.crop((left, top, left + spec.width, top + spec.height)))
 
 
 def _unreadable(content: bytes) -> NotAPicture | BrokenPicture:
     is_webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
-    if is_webp or content.startswith(_PICTURE_SIGNATURES):
+    is_bmp = content[:2] == b"BM" and content[6:10] == bytes(4)
+    if is_webp or is_bmp or content.startswith(_PICTURE_SIGNATURES):
         return BrokenPicture(
             f"the picture of {len(content)} bytes is truncated or damaged in its header: send it again, or save it anew"
         )
     if content[4:8] == b"ftyp":
         found = "a HEIC, AVIF or video file"
     else:
-        start = content.lstrip()
+        start = content[:256].lstrip().lower()
         kinds = (kind for signature, kind in _OTHER_SIGNATURES.items() if start.startswith(signature))
-        found = next(kinds, "text" if content[:256].isascii() else "of an unknown kind")
+        found = next(kinds, "text" if start.isascii() and 0 not in start else "data of an unknown kind")
     return NotAPicture(f"the {len(content)} bytes are not a picture but look like {found}: send a {_SUPPORTED} file")
 
 
@@ -137,13 +146,18 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """8-bit RGB; 16-bit grey keeps its 8 high bits, and transparency shows white."""
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture).clip(0, 65535)
-        picture = Image.fromarray((values / 257 + 0.5).astype(np.uint8))
+def _to_rgb(picture: Image.Image, is_16_bit: bool) -> Image.Image:
+    """8-bit RGB; 16-bit grey keeps its high bits, and transparency shows white."""
     if picture.mode == "F":
         raise ValueError("floating-point pixels have no defined white; save the picture with 8 bits a channel")
+    transparent = picture.info.get("transparency")
+    if picture.mode.startswith("I"):
+        levels = np.asarray(picture).clip(0, 65535)
+        grey = np.where(levels == transparent, 255, levels / 257 + 0.5)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if is_16_bit and isinstance(transparent, tuple):
+        # Pillow keeps 8 of 16 bits of the pixels, but the transparent colour whole.
+        picture.info["transparency"] = tuple(value >> 8 for value in transparent)
     if picture.has_transparency_data:
         layers = picture.convert("RGBA")
         ground = Image.new("RGBA", layers.size, "white")

@@ -19,7 +19,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Parts(_Section):
@@ -103,7 +103,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     `overrides` are `section.key=value`. Raises ConfigError.
     """
-    if not path.exists():
+    if not path.is_file():
         known = shipped()
         if str(path) not in known:
             raise ConfigError(f"there is no recipe {path}: expected a file, or one of {', '.join(known)}")
@@ -115,7 +115,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {path} is not YAML: {error}") from error
     if not isinstance(choices, dict):
-        raise ConfigError(f"recipe {path} holds {type(choices).__name__}: expected keys such as name, image, train")
+        held = type(choices).__name__ if choices else "nothing"
+        raise ConfigError(f"recipe {path} holds {held}: expected keys such as name, image, train")
     return build(choices, overrides)
 
 

@@ -57,7 +57,7 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """The mean negative log probability of the true class, in nats."""
     own = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(own, _SMALLEST_PROBABILITY)).mean())
+    return float(np.log(1 / np.maximum(own, _SMALLEST_PROBABILITY)).mean())
 
 
 def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
@@ -99,8 +99,10 @@ def score(probabilities: np.ndarray, truth: np.ndarray, labels: tuple[str, ...],
     draws = _draws(len(truth), seed)
 
     def interval(statistic: Callable[[np.ndarray], float]) -> Interval:
+        value = statistic(np.arange(len(truth)))
         low, high = np.percentile([statistic(rows) for rows in draws], (2.5, 97.5))
-        return Interval(statistic(np.arange(len(truth))), float(low), float(high))
+        # Resampling adds noise that a calibration error counts as error, so a good one can lie below its resamples.
+        return Interval(value, min(value, float(low)), max(value, float(high)))
 
     return Scores(
         samples=len(truth),

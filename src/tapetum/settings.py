@@ -1,11 +1,13 @@
 """The settings of a deployment: TAPETUM_* variables of the environment or of a .env file."""
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
@@ -24,7 +26,6 @@ class Settings(BaseSettings):
         env_file=".env",
         extra="ignore",
         frozen=True,
-        populate_by_name=True,
     )
 
     bundle: Path = Field(Path("bundle"), description="Folder of the sealed bundle to serve.")
@@ -71,6 +72,8 @@ def load(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         raise ConfigError("; ".join(_complaint(dict(problem)) for problem in error.errors())) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f".env is not UTF-8 ({error}): save it anew as UTF-8") from None
 
 
 def variable(name: str) -> str:
@@ -78,7 +81,12 @@ def variable(name: str) -> str:
     return str(Settings.model_fields[name].validation_alias or PREFIX + name.upper())
 
 
-def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+def given() -> dict[str, str | None]:
+    """Every variable of the environment and of .env, whether ours or not."""
+    return {**dotenv_values(".env"), **os.environ}
+
+
+def unknown_variables(environ: Mapping[str, str | None]) -> list[str]:
     """A complaint for each TAPETUM_* variable that is no setting, with its nearest."""
     known = [variable(name) for name in Settings.model_fields]
     strangers = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
@@ -99,13 +107,8 @@ def origins() -> list[Origin]:
 
 
 def masked(value: object) -> str:
-    """A value to print, with the password within an address as ***."""
-    text = str(value)
-    address = urlsplit(text)
-    if address.password is None:
-        return text
-    host = address.netloc.rpartition("@")[2]
-    return urlunsplit(address._replace(netloc=f"{address.username}:***@{host}"))
+    """A text to print, with the password of any address in it as ***."""
+    return re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", str(value))
 
 
 def _complaint(problem: dict[str, Any]) -> str:

@@ -219,7 +219,7 @@ def test_no_bytes_are_an_empty_picture():
         (b"PK\x03\x04\x14\0", "a ZIP archive"),
         (b"\x1f\x8b\x08\0", "gzip data"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC, AVIF or video file"),
-        (b"\x80\x81\x82", "an unknown kind"),
+        (b"P5 1 1 255\n\xff", "an unknown kind"),  # PGM, which Pillow would read
     ],
 )
 def test_bytes_of_another_kind_are_named(content, found):
@@ -266,7 +266,7 @@ def test_a_bomb_is_refused_by_its_size():
     content = raw_png(30_000, 30_000, 1, 0, packed)
 
     assert len(content) < 120_000
-    with pytest.raises(PictureTooLarge, match=r"30000×30000, 900 megapixels: the limit is 50"):
+    with pytest.raises(PictureTooLarge, match=r"30000×30000.*the limit is 50"):
         decode(content)
 
 
@@ -316,7 +316,7 @@ def test_squash_keeps_the_sides_and_crop_drops_them(fit, left):
     assert tuple(array[8, 0]) == left
 
 
-@pytest.mark.parametrize("size", [(60, 40), (41, 97), (300, 200), (224, 225), (17, 900)])
+@pytest.mark.parametrize("size", [(60, 40), (41, 97), (300, 200), (224, 225), (17, 400)])
 @pytest.mark.parametrize(("side", "share"), [(32, 1.0), (32, 0.875), (33, 0.95), (224, 0.875)])
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])
 def test_crop_is_torchvisions_to_the_last_bit(size, side, share, kernel):

@@ -136,9 +136,17 @@ def test_a_higher_temperature_means_less_confidence():
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_that_spoilt_the_logits_is_found(temperature):
-    logits, truth = sampled(4000, scale=temperature)
+    """Of a hundred answers 80 are right; with honest logits each would claim just 0.8."""
+    logits = temperature * np.log(sure(np.zeros(100, int)))
+    truth = np.repeat([0, 1, 2], [80, 10, 10])
 
-    assert fit_temperature(logits, truth) == pytest.approx(temperature, rel=0.06)
+    assert fit_temperature(logits, truth) == pytest.approx(temperature, rel=1e-4)
+
+
+def test_an_overconfident_model_gets_about_the_temperature_it_was_sharpened_by():
+    logits, truth = sampled(4000, scale=3)
+
+    assert fit_temperature(logits, truth) == pytest.approx(3, rel=0.06)
 
 
 @pytest.mark.parametrize("seed", range(5))

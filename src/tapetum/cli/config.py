@@ -1,6 +1,5 @@
 """`tapetum config`: the settings in force."""
 
-import os
 from dataclasses import asdict
 
 import click
@@ -29,5 +28,5 @@ def show(as_json: bool) -> None:
     width, value_width = (max(len(getattr(row, name)) for row in rows) for name in ("variable", "value"))
     for row in rows:
         click.echo(f"{row.variable:{width}}  {row.value:{value_width}}  {row.origin}")
-    for complaint in settings.unknown_variables(os.environ):
+    for complaint in settings.unknown_variables(settings.given()):
         click.echo(f"warning: {complaint}", err=True)

@@ -1,6 +1,5 @@
 """`tapetum serve`: the service of one bundle."""
 
-import os
 from pathlib import Path
 
 import click
@@ -35,6 +34,6 @@ def command(
     given = {"bundle": bundle, "host": host, "port": port, "workers": workers, "engine": engine, "precision": precision}
     chosen = settings.load(**given)
     logs.configure(chosen.log_level, chosen.log_format)
-    for complaint in settings.unknown_variables(os.environ):
+    for complaint in settings.unknown_variables(settings.given()):
         click.echo(f"warning: {complaint}", err=True)
     server.run(chosen)

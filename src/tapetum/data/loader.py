@@ -15,14 +15,9 @@ Batch = tuple[np.ndarray, np.ndarray]
 def shuffled(
     pixels: np.ndarray, labels: np.ndarray, size: int, augment: Augment, rng: np.random.Generator
 ) -> Iterator[Batch]:
-    """One epoch as (uint8 (n, H, W, 3), int64 (n,)) batches, n ≤ `size`; the same `rng` gives the same epoch.
-
-    A last batch of one picture is left out: batch norm has no variance there.
-    """
+    """One epoch as (uint8 (n, H, W, 3), int64 (n,)) batches, n ≤ `size`; the same `rng` gives the same epoch."""
     order = rng.permutation(len(pixels))
-    chunks = [order[start : start + size] for start in range(0, len(order), size)]
-    if len(chunks) > 1 and len(chunks[-1]) == 1:
-        chunks.pop()
+    chunks = [order[start : start + size] for start in range(0, usable(len(order), size), size)]
     draws = rng.random((len(order), 7))
 
     with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(cores()) as pool:
@@ -38,6 +33,11 @@ def shuffled(
             if number + 1 < len(chunks):
                 pending = ahead.submit(prepare, number + 1)
             yield batch
+
+
+def usable(count: int, size: int) -> int:
+    """How many of `count` pictures an epoch takes: a last batch of one is left out, for batch norm needs a variance."""
+    return count - 1 if count > size and count % size == 1 else count
 
 
 def in_order(pixels: np.ndarray, labels: np.ndarray, size: int) -> Iterator[Batch]:

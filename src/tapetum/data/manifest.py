@@ -100,7 +100,12 @@ def build(scanned: Scan, parts: Parts) -> Manifest:
     """Leave out what would mislead, assign parts, and take the fingerprint. Raises DataError."""
     kept, dropped = _without_copies(scanned.samples)
     samples = split(kept, parts)
-    labels = tuple(sorted({sample.label for sample in samples}))
+    labels = _labels(samples)
+    if len(labels) < 2:
+        raise DataError(
+            f"{scanned.root}: only pictures of {labels[0] if labels else 'no class'} are left once copies "
+            "under several labels are taken out, and two classes are needed: label each picture once"
+        )
     _require_parts(samples, labels, scanned.root)
     return Manifest(scanned.root, labels, samples, scanned.broken + dropped, _fingerprint(samples))
 
@@ -159,7 +164,8 @@ def load(path: Path) -> Manifest:
         raise DataError(f"manifest {path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a manifest ({error}): `tapetum data split` writes one") from error
-    if _fingerprint(manifest.samples) != manifest.fingerprint:
+    is_whole = manifest.labels == _labels(manifest.samples)
+    if not is_whole or _fingerprint(manifest.samples) != manifest.fingerprint:
         raise DataError(f"manifest {path} was changed by hand: `tapetum data split {manifest.root}` writes it anew")
     return manifest
 
@@ -199,7 +205,7 @@ def _pictures(folder: Path) -> Iterable[Path]:
     return sorted(
         entry
         for entry in folder.rglob("*")
-        if entry.suffix.lower() in _SUFFIXES and entry.is_file() and not entry.name.startswith(".")
+        if entry.suffix.lower() in _SUFFIXES and entry.is_file() and "/." not in f"/{entry.relative_to(folder)}"
     )
 
 
@@ -240,6 +246,10 @@ def _require_parts(samples: list[Sample], labels: tuple[str, ...], root: Path) -
                 f"{root}: part {part} has no picture of {', '.join(missing)}: add pictures of it, "
                 "or change parts.val, parts.test or parts.seed"
             )
+
+
+def _labels(samples: list[Sample]) -> tuple[str, ...]:
+    return tuple(sorted({sample.label for sample in samples}))
 
 
 def _fingerprint(samples: list[Sample]) -> str:

@@ -53,6 +53,7 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     Scores are taken in fp32, and in bf16 too where this processor has it. Raises
     DataError where the draft was made from other pictures or parts.
     """
+    bundles.require_draft(draft)
     if manifest.fingerprint != draft.facts.fingerprint:
         raise DataError(
             f"{draft.path} was made from other pictures than the manifest of {manifest.root}: "

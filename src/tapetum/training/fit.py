@@ -58,7 +58,8 @@ def fit(
     network.to(memory_format=torch.channels_last)
     bf16 = choices.precision == "bf16" or (choices.precision == "auto" and machine.has_bf16())
     optimiser = torch.optim.AdamW(network.parameters(), lr=choices.lr, weight_decay=choices.weight_decay)
-    total = choices.epochs * math.ceil(len(train.pixels) / choices.batch_size)
+    usable = loader.usable(len(train.pixels), choices.batch_size)
+    total = choices.epochs * math.ceil(usable / choices.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: lr_factor(step, total, choices.warmup_share))
     seen = 0
     for epoch in range(1, choices.epochs + 1):
@@ -74,10 +75,12 @@ def fit(
             schedule.step()
             losses, hits, counted = losses + loss * len(labels), hits + right, counted + len(labels)
             seen += len(labels)
-            advance("train", seen, choices.epochs * len(train.pixels))
+            advance("train", seen, choices.epochs * usable)
         network.eval()
         batches = loader.in_order(*val, choices.batch_size)
         logits = np.concatenate([infer(network, images, bf16) for images, _ in batches])
+        if not np.isfinite(logits).all():
+            raise TrainingError(f"the answers are not finite in epoch {epoch}: lower train.lr, which is {choices.lr}")
         counts = confusion(logits.argmax(axis=1), val.labels, logits.shape[1])
         precision, recall, f1 = (float(values.mean()) for values in precision_recall_f1(counts))
         yield EpochResult(

@@ -85,24 +85,18 @@ class MlflowTracker:
     @contextmanager
     def run(self, experiment: str, params: Mapping[str, str]) -> Iterator[Run]:
         """A run of an experiment, which is made where it does not exist. Raises ConfigError for a wrong URI."""
-        # Read when mlflow is imported: usage reports would leave this machine.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # MLflow's parts share no base of errors: its own, SQLAlchemy's, KeyError for an unknown scheme.
         try:
-            import mlflow  # seconds, and an extra
+            client, run_id = self._start(experiment)
         except ImportError:
             raise ConfigError(
                 "MLflow is not installed: pip install 'tapetum[train]', or MLFLOW_TRACKING_URI=none"
             ) from None
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        if self._uri.startswith("sqlite:///"):
-            Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        client = mlflow.MlflowClient(self._uri)
-        try:
-            known = client.get_experiment_by_name(experiment)
-        except mlflow.MlflowException as error:
-            raise ConfigError(f"MLFLOW_TRACKING_URI: {error}") from error
-        experiment_id = known.experiment_id if known else client.create_experiment(experiment)
-        run_id = client.create_run(experiment_id).info.run_id
+        except Exception as error:
+            raise ConfigError(
+                f"MLFLOW_TRACKING_URI is {masked(self._uri)!r}, which cannot be used: {masked(error)}; "
+                "expected the address of a server, sqlite:///mlruns/mlflow.db, or none"
+            ) from None
         for name, value in params.items():
             client.log_param(run_id, name, value)
         status = "FAILED"
@@ -111,6 +105,20 @@ class MlflowTracker:
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status)
+
+    def _start(self, experiment: str) -> "tuple[MlflowClient, str]":
+        # Read when mlflow is imported: usage reports would leave this machine.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow import MlflowClient  # seconds, and an extra
+
+        for talkative in ("alembic", "mlflow"):
+            logging.getLogger(talkative).setLevel(logging.WARNING)
+        if self._uri.startswith("sqlite:///"):
+            Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        client = MlflowClient(self._uri)
+        known = client.get_experiment_by_name(experiment)
+        experiment_id = known.experiment_id if known else client.create_experiment(experiment)
+        return client, client.create_run(experiment_id).info.run_id
 
 
 def open_tracker(uri: str) -> Tracker:

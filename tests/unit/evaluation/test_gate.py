@@ -1,0 +1,162 @@
+"""The gate opens at its bounds and not a hair below."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tapetum import bundle as bundles
+from tapetum.bundle import PREDICTIONS, Bundle, Facts, write_draft
+from tapetum.data import manifest as manifests
+from tapetum.errors import BundleError, DataError
+from tapetum.evaluation.gate import Incumbent, Verdict, decide, measured, recorded
+from tapetum.image import Preprocess
+from tapetum.scores import ClassScores, Interval, Scores
+
+RULES = {"accuracy": 0.9, "class_recall": 0.8, "calibration_error": 0.05, "accuracy_loss": 0.01}
+PICTURES = 200
+
+
+def scores(accuracy: float = 0.95, recall: float = 0.9, error: float = 0.01) -> Scores:
+    """Scores of cat, at least 0.9, and of dog with the recall given."""
+    at = [Interval(value, value - 0.01, value + 0.01) for value in (accuracy, error)]
+    classes = {"cat": ClassScores(0.9, max(0.9, recall), 0.9, 100), "dog": ClassScores(0.9, recall, 0.9, 100)}
+    return Scores(PICTURES, at[0], at[0], at[0], at[0], at[1], at[1], classes, [[90, 10], [10, 90]])
+
+
+def candidate(
+    folder: Path, by_precision: dict[str, Scores], wrong: int = 0, name: str = "candidate", **rules: float
+) -> Bundle:
+    """A draft as evaluation leaves it, whose first `wrong` test pictures were answered wrongly."""
+    facts = Facts(
+        name="pets",
+        title="Pets",
+        version=name,
+        labels=("cat", "dog"),
+        preprocess=Preprocess(height=16, width=16),
+        architecture="simple_cnn",
+        feature_map="map",
+        scores=by_precision,
+        fingerprint="0",
+        recipe={"gate": RULES | rules},
+        code_version="0",
+    )
+    probabilities = [[0.1, 0.9]] * wrong + [[0.9, 0.1]] * (PICTURES - wrong)
+    predictions = {
+        "pictures": [f"digest {number}" for number in range(PICTURES)],
+        "truth": [0] * PICTURES,
+        "probabilities": {"fp32": probabilities},
+    }
+    return write_draft(folder / name, facts, {PREDICTIONS: json.dumps(predictions).encode()})
+
+
+def failed(verdict: Verdict) -> list[str]:
+    return [check.name for check in verdict.checks if not check.passed]
+
+
+@pytest.mark.parametrize(
+    ("change", "failures"),
+    [
+        ({}, []),
+        ({"accuracy": 0.9}, []),
+        ({"accuracy": 0.8999}, ["accuracy in fp32"]),
+        ({"recall": 0.8}, []),
+        ({"recall": 0.7999}, ["recall of the weakest class in fp32"]),
+        ({"error": 0.05}, []),
+        ({"error": 0.0501}, ["calibration error in fp32"]),
+    ],
+)
+def test_a_floor_holds_at_its_bound_and_not_below(tmp_path, change, failures):
+    verdict = decide(candidate(tmp_path, {"fp32": scores(**change)}))
+
+    assert failed(verdict) == failures
+    assert verdict.passed is not bool(failures)
+
+
+@pytest.mark.parametrize("weak", ["fp32", "bf16"])
+def test_every_precision_must_pass(tmp_path, weak):
+    by_precision = {"fp32": scores(), "bf16": scores()} | {weak: scores(accuracy=0.5)}
+
+    assert failed(decide(candidate(tmp_path, by_precision))) == [f"accuracy in {weak}"]
+
+
+def test_a_verdict_names_bundle_and_version(tmp_path):
+    verdict = decide(candidate(tmp_path, {"fp32": scores()}))
+
+    assert (verdict.bundle, verdict.version) == (str(tmp_path / "candidate"), "candidate")
+
+
+def test_a_check_reads_as_a_line(tmp_path):
+    verdict = decide(candidate(tmp_path, {"fp32": scores(recall=0.7)}))
+
+    assert [check.to_text() for check in verdict.checks] == [
+        "pass  accuracy in fp32: 0.9500, demanded ≥ 0.9000",
+        "FAIL  recall of the weakest class in fp32: 0.7000 (dog), demanded ≥ 0.8000",
+        "pass  calibration error in fp32: 0.0100, demanded ≤ 0.0500",
+    ]
+
+
+def test_a_bundle_that_was_not_evaluated_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(BundleError, match=r"candidate was not evaluated yet: run `tapetum evaluate .*candidate`"):
+        decide(candidate(tmp_path, {}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "accuracy_loss", "passed"),
+    [
+        pytest.param(20, 0.0, True, id="equal"),
+        pytest.param(5, 0.0, True, id="better"),
+        pytest.param(21, 0.01, True, id="slightly worse within the loss"),
+        pytest.param(21, 0.004, False, id="slightly worse beyond the loss"),
+        pytest.param(80, 0.01, False, id="clearly worse"),
+        pytest.param(80, 0.5, False, id="clearly worse, beyond doubt"),
+    ],
+)
+def test_a_candidate_is_held_against_an_incumbent(tmp_path, wrong, accuracy_loss, passed):
+    incumbent = recorded(candidate(tmp_path, {"fp32": scores()}, wrong=20, name="incumbent"))
+    verdict = decide(candidate(tmp_path, {"fp32": scores()}, wrong=wrong, accuracy_loss=accuracy_loss), incumbent)
+
+    assert failed(verdict) == ([] if passed else ["accuracy against pets incumbent"])
+
+
+def test_the_difference_is_found_with_its_interval(tmp_path):
+    incumbent = recorded(candidate(tmp_path, {"fp32": scores()}, wrong=20, name="incumbent"))
+
+    check = decide(candidate(tmp_path, {"fp32": scores()}, wrong=60), incumbent).checks[-1]
+
+    difference, low, high = (float(word.strip("[,]")) for word in check.found.split())
+    assert difference == -0.2
+    assert low < difference < high < 0
+    assert check.demanded == "≥ -0.0100, its interval not all below 0"
+
+
+def test_an_incumbent_tested_on_other_pictures_is_refused_with_the_remedy(tmp_path):
+    incumbent = Incumbent("old", {f"digest {number}": True for number in range(100, 400)})
+
+    with pytest.raises(DataError, match=r"incumbent old .* different pictures \(100 of 200 in common\): .*--data"):
+        decide(candidate(tmp_path, {"fp32": scores()}), incumbent)
+
+
+def test_the_order_of_pictures_does_not_matter(tmp_path):
+    ours = candidate(tmp_path, {"fp32": scores()}, wrong=20)
+    turned = Incumbent("old", dict(reversed(recorded(ours).right.items())))
+
+    assert decide(ours, turned).checks[-1].found == "+0.0000 [+0.0000, +0.0000]"
+
+
+def test_an_incumbent_without_predictions_is_refused(tmp_path):
+    bundle = candidate(tmp_path, {"fp32": scores()})
+    (bundle.path / PREDICTIONS).unlink()
+
+    with pytest.raises(BundleError, match=r"has no predictions\.json .*: evaluate it first"):
+        recorded(bundle)
+
+
+def test_an_incumbent_measured_now_answers_as_it_is_recorded(bundle_path, trained):
+    bundle = bundles.load(bundle_path)
+
+    now = measured(bundle, manifests.load(trained / "manifest.json"))
+
+    assert now == recorded(bundle)
+    assert np.mean(list(now.right.values())) == bundle.facts.scores["fp32"].accuracy.value

@@ -1,0 +1,142 @@
+"""Logging is set up once per process, so each format is tried in a process of its own."""
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import logging, sys
+from pathlib import Path
+import structlog
+from tapetum import logs
+
+logs.configure("info", sys.argv[1])
+log, foreign = structlog.get_logger(), logging.getLogger("uvicorn.error")
+
+def fail():
+    password = "hunter2"
+    return 1 / len(password[:0])
+
+log.info("served", status=200, path="/predict")
+log.debug("hidden")
+foreign.warning("port %d is taken", 8000)
+foreign.debug("hidden")
+log.info("odd", title="Katze – 猫", place=Path("bundle"), text="two\\nlines")
+with structlog.contextvars.bound_contextvars(request_id="r1"):
+    log.info("bound")
+    foreign.info("bound too")
+try:
+    fail()
+except ZeroDivisionError:
+    log.exception("failed", picture=3)
+    foreign.exception("foreign failed")
+"""
+EVENTS = ["served", "port 8000 is taken", "odd", "bound", "bound too", "failed", "foreign failed"]
+
+
+def run(line_format: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
+    command = [sys.executable, str(folder / "program.py"), line_format]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+
+
+@pytest.fixture(scope="module")
+def as_json(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    return run("json", tmp_path_factory.mktemp("json"))
+
+
+@pytest.fixture(scope="module")
+def lines(as_json: subprocess.CompletedProcess[str]) -> dict[str, dict[str, object]]:
+    """Each line of the JSON log, by its event."""
+    parsed = [json.loads(line) for line in as_json.stderr.splitlines()]
+    return {line["event"]: line for line in parsed}
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    return run("console", tmp_path_factory.mktemp("console"))
+
+
+def test_json_is_one_object_a_line_for_each_event(as_json):
+    assert [json.loads(line)["event"] for line in as_json.stderr.splitlines()] == EVENTS
+
+
+@pytest.mark.parametrize("log", ["as_json", "console"])
+def test_nothing_goes_to_standard_output(request, log):
+    assert request.getfixturevalue(log).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [("served", "info"), ("port 8000 is taken", "warning"), ("failed", "error"), ("foreign failed", "error")],
+)
+def test_each_json_line_has_its_level(lines, event, level):
+    assert lines[event]["level"] == level
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_each_json_line_has_a_time_in_utc(lines, event):
+    assert datetime.fromisoformat(lines[event]["timestamp"]).utcoffset().total_seconds() == 0
+
+
+@pytest.mark.parametrize("key", ["status", "path"])
+def test_fields_are_keys_of_a_json_line(lines, key):
+    assert lines["served"][key] == {"status": 200, "path": "/predict"}[key]
+
+
+def test_a_json_line_keeps_its_text_whole(lines):
+    assert (lines["odd"]["title"], lines["odd"]["text"]) == ("Katze – 猫", "two\nlines")
+
+
+def test_a_value_that_json_does_not_know_is_shown(lines):
+    assert "bundle" in lines["odd"]["place"]
+
+
+@pytest.mark.parametrize("event", ["bound", "bound too"])
+def test_what_was_bound_is_on_every_loggers_line(lines, event):
+    assert lines[event]["request_id"] == "r1"
+
+
+@pytest.mark.parametrize("event", ["failed", "foreign failed"])
+def test_an_exception_is_a_field_of_its_json_line(lines, event):
+    assert "ZeroDivisionError: division by zero" in lines[event]["exception"]
+
+
+def test_an_exception_keeps_the_fields_beside_it(lines):
+    assert lines["failed"]["picture"] == 3
+
+
+def test_lines_below_the_level_are_left_out(console):
+    assert "[debug" not in console.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["[info     ] served", "status=200", "path=/predict", "[warning  ] port 8000 is taken"]
+)
+def test_the_console_shows_level_event_and_fields(console, text):
+    assert text in console.stderr
+
+
+def test_the_console_shows_an_event_and_its_fields_on_one_line(console):
+    served = next(line for line in console.stderr.splitlines() if "served" in line)
+
+    assert "status=200" in served
+
+
+def test_the_console_shows_where_an_exception_came_from(console):
+    assert "in fail" in console.stderr
+    assert "ZeroDivisionError: division by zero" in console.stderr
+
+
+def test_the_console_is_not_coloured_when_it_is_no_terminal(console):
+    assert "\x1b[" not in console.stderr
+
+
+@pytest.mark.parametrize("log", ["as_json", "console"])
+def test_no_local_variable_is_logged_with_an_exception(request, log):
+    """Locals hold passwords, and the bytes of the picture at fault."""
+    assert "'hunter2'" not in request.getfixturevalue(log).stderr
