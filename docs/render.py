@@ -45,8 +45,9 @@ def _settings() -> str:
     return "\n".join(
         [
             "# Settings\n\nWritten by `make docs` from the code; do not edit.\n",
-            "Each is a variable of the environment or of a file `.env` in the working folder; the environment wins, and "
-            "options of the command line win over both. `tapetum config show` prints those in force and their origin.\n",
+            "Each is a variable of the environment or of a file `.env` in the working folder; the "
+            "environment wins, and options of the command line win over both. `tapetum config show` prints "
+            "those in force.\n",
             "| variable | default | meaning |",
             "|---|---|---|",
             *rows,

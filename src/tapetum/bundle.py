@@ -12,6 +12,7 @@ A draft lists no hashes yet: it can be evaluated and gated, never served.
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,14 @@ class Bundle:
         return self.path / WEIGHTS
 
     def golden(self) -> Golden:
-        """Read the golden pictures."""
+        """Read the golden pictures. Raises BundleError where they are damaged."""
         path = self.path / ANSWERS
-        with np.load(path, allow_pickle=False) as answers:
-            pictures = {str(name): (path.parent / str(name)).read_bytes() for name in answers["names"]}
-            return Golden(pictures, answers["arrays"], answers["probabilities"])
+        try:
+            with np.load(path, allow_pickle=False) as answers:
+                pictures = {str(name): (path.parent / str(name)).read_bytes() for name in answers["names"]}
+                return Golden(pictures, answers["arrays"], answers["probabilities"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{path} is damaged ({error}): copy the bundle again, or make it anew") from error
 
 
 def load(path: Path) -> Bundle:

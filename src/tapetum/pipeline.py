@@ -10,6 +10,7 @@ from tapetum.bundle import Bundle
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import Finding, check
 from tapetum.data.manifest import Manifest
+from tapetum.data.scan import scan
 from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.report import report
@@ -40,7 +41,7 @@ def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[M
     if pictures.is_file():
         manifest, findings = manifests.load(pictures), []
     else:
-        scanned = manifests.scan(pictures, advance)
+        scanned = scan(pictures, advance)
         manifest, findings = manifests.build(scanned, parts), check(scanned)
     manifests.save(manifest, out / MANIFEST)
     return manifest, findings

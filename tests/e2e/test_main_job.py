@@ -145,6 +145,7 @@ def test_a_broken_picture_is_named_and_left_out(run, folder, tmp_path):
         (("train", "cats-dogs"), "name a folder of pictures with --data"),
         (("train", "digits", "train.epoch=3"), "unknown key train.epoch (did you mean 'epochs'?)"),
         (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),
+        (("train", "digits", "image.height=8"), "image.height and image.width are 8 and 32, too small for simple_cnn"),
         (("data", "check", "nowhere"), "nowhere is not a folder"),
         (("data", "fetch", "digitz", "--to", "x"), "unknown source 'digitz' (did you mean 'digits'?)"),
         (("evaluate", "nowhere", "--data", "m.json"), "nowhere is not a bundle"),

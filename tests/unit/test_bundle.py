@@ -137,6 +137,14 @@ def test_a_picture_added_after_the_seal_is_no_golden_one(sealed):
     assert list(bundles.load_sealed(sealed.path).golden().pictures) == ["00-cat.png", "01-dog.jpg"]
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+def test_damaged_golden_answers_are_named(draft, content):
+    (draft.path / ANSWERS).write_bytes(content)
+
+    with pytest.raises(BundleError, match=r"answers\.npz is damaged .*make it anew"):
+        bundles.load(draft.path).golden()
+
+
 @pytest.mark.parametrize("version", [bundles.SCHEMA_VERSION + 1, "1", None])
 def test_a_schema_this_tapetum_does_not_know_asks_for_a_newer_one(draft, version):
     rewrite(draft, schema_version=version)

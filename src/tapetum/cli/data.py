@@ -37,10 +37,11 @@ def check(context: click.Context, folder: Path, as_json: bool) -> None:
 
     Example: tapetum data check photos
     """
-    from tapetum.data import checks, manifest
+    from tapetum.data import checks
+    from tapetum.data.scan import scan
 
     with progress() as advance:
-        scanned = manifest.scan(folder, advance)
+        scanned = scan(folder, advance)
     findings = checks.check(scanned)
     counts = Counter(sample.label for sample in scanned.samples)
     if as_json:
@@ -73,11 +74,12 @@ def split(folder: Path, out: Path, val: float | None, test: float | None, seed: 
     Example: tapetum data split photos --out manifest.json
     """
     from tapetum.data import manifest
+    from tapetum.data.scan import PARTS, scan
     from tapetum.recipe import parts
 
     choices = parts(val=val, test=test, seed=seed)
     with progress() as advance:
-        divided = manifest.build(manifest.scan(folder, advance), choices)
+        divided = manifest.build(scan(folder, advance), choices)
     manifest.save(divided, out)
-    sizes = ", ".join(f"{part} {len(divided.part(part))}" for part in manifest.PARTS)
+    sizes = ", ".join(f"{part} {len(divided.part(part))}" for part in PARTS)
     click.echo(f"{out}: {sizes}; {len(divided.excluded)} left out; fingerprint {divided.fingerprint[:12]}")

@@ -14,7 +14,8 @@ import click
 from tapetum.cli.train import fetch, say, train
 
 if TYPE_CHECKING:
-    from tapetum.data.manifest import Manifest, Sample
+    from tapetum.data.manifest import Manifest
+    from tapetum.data.scan import Sample
 
 HOST = "127.0.0.1"
 SHOWN = 10

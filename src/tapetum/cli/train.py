@@ -67,6 +67,7 @@ def fetch(source: str, out: Path) -> Path:
 def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
+    from tapetum.data.scan import PARTS
     from tapetum.training.tracking import open_tracker
 
     files.require_space(out, _LEAST_FREE_BYTES)
@@ -78,7 +79,7 @@ def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
             say("check", finding.to_text())
         rest = f"{len(findings) - _FINDINGS_SHOWN} more" if len(findings) > _FINDINGS_SHOWN else ""
         say("check", rest or f"{len(findings) or 'no'} findings; `tapetum data check` lists them")
-        sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in ("train", "val", "test"))
+        sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in PARTS)
         say("split", f"{sizes}, left out {len(manifest.excluded)} → {out / pipeline.MANIFEST}")
         outcome = pipeline.train(chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance)
     say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tapetum import files, image
-from tapetum.data.manifest import Manifest, Sample
+from tapetum.data.manifest import Manifest
+from tapetum.data.scan import Sample
 from tapetum.errors import DataError, PictureError
 from tapetum.image import Preprocess
 from tapetum.machine import cores

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
-from tapetum.data.manifest import Sample, Scan
+from tapetum.data.scan import Sample, Scan
 
 FEWEST_PICTURES = 20
 LARGEST_RATIO = 10
@@ -31,7 +31,7 @@ class Finding:
 def check(scanned: Scan) -> list[Finding]:
     """All findings, the gravest kinds first."""
     broken = [Finding("broken", [entry.path], f"{entry.reason}; it is left out") for entry in scanned.broken]
-    return broken + _copies(scanned.samples) + _counts(scanned.samples)
+    return broken + _copies(scanned.samples) + _counts(scanned)
 
 
 def _copies(samples: list[Sample]) -> list[Finding]:
@@ -56,8 +56,9 @@ def _copies(samples: list[Sample]) -> list[Finding]:
     return [finding for kind in findings.values() for finding in kind]
 
 
-def _counts(samples: list[Sample]) -> list[Finding]:
-    counts = Counter(sample.label for sample in samples)
+def _counts(scanned: Scan) -> list[Finding]:
+    counts = Counter(dict.fromkeys(scanned.labels, 0))
+    counts.update(sample.label for sample in scanned.samples)
     findings = [
         Finding("few", [], f"class {label} has {count} pictures: {FEWEST_PICTURES} or more are needed to judge it")
         for label, count in sorted(counts.items())

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from tapetum.bundle import Facts
-from tapetum.data.manifest import PARTS, Manifest
+from tapetum.data.manifest import Manifest
+from tapetum.data.scan import PARTS
 from tapetum.evaluation.report import report, table
 from tapetum.scores import RESAMPLES
 

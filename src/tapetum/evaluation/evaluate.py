@@ -8,7 +8,8 @@ import numpy as np
 from tapetum import bundle as bundles
 from tapetum import files, machine
 from tapetum.bundle import CARD, PREDICTIONS, Bundle
-from tapetum.data.manifest import Manifest, Part
+from tapetum.data.manifest import Manifest
+from tapetum.data.scan import Part
 from tapetum.errors import DataError, PictureError
 from tapetum.evaluation.card import card
 from tapetum.inference.engine import Precision, open_engine

@@ -66,9 +66,11 @@ def recorded(bundle: Bundle) -> Incumbent:
     """A bundle as incumbent by its own evaluation, in fp32. Raises BundleError where it has none."""
     try:
         predictions = json.loads((bundle.path / PREDICTIONS).read_text())
-    except OSError as error:
-        raise BundleError(f"{bundle.path} has no {PREDICTIONS} ({error.strerror}): evaluate it first") from error
-    right = np.array(predictions["probabilities"]["fp32"]).argmax(axis=1) == np.array(predictions["truth"])
+        right = np.array(predictions["probabilities"]["fp32"]).argmax(axis=1) == np.array(predictions["truth"])
+    except FileNotFoundError:
+        raise BundleError(f"{bundle.path} has no {PREDICTIONS}: run `tapetum evaluate {bundle.path}`") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleError(f"{bundle.path / PREDICTIONS} is damaged ({error}): evaluate the bundle again") from error
     return Incumbent(_title(bundle), dict(zip(predictions["pictures"], right.tolist(), strict=True)))
 
 

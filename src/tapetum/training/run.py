@@ -13,12 +13,15 @@ import yaml
 from tapetum import files
 from tapetum.bundle import Bundle
 from tapetum.data import cache
-from tapetum.data.manifest import Manifest, Part
+from tapetum.data.manifest import Manifest
+from tapetum.data.scan import Part
+from tapetum.errors import ConfigError
 from tapetum.models.network import Network
 from tapetum.progress import Advance
 from tapetum.recipe import Recipe
 from tapetum.training.export import export
 from tapetum.training.fit import EpochResult, Pictures, fit
+from tapetum.training.step import infer
 from tapetum.training.tracking import Run
 
 RECIPE, HISTORY, BUNDLE = "recipe.yaml", "history.json", "bundle"
@@ -36,12 +39,13 @@ def train(
     """Decode, fit, keep the weights of the best epoch, and export them to `out`/bundle.
 
     The best epoch has the highest validation accuracy, of equals the lowest
-    loss. Raises ResourceError, DataError or TrainingError.
+    loss. Raises ConfigError, ResourceError, DataError or TrainingError.
     """
     files.write_text(out / RECIPE, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     pixels = cache.build(manifest, recipe.image, cache_folder, advance)
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe.model.architecture, len(manifest.labels), recipe.image, recipe.model.dropout)
+    _require_room(network, recipe)
     best: EpochResult | None = None
     weights = network.state_dict()
     history = []
@@ -62,6 +66,18 @@ def train(
     files.write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
     network.load_state_dict(weights)
     return export(network, recipe, manifest, out / BUNDLE)
+
+
+def _require_room(network: Network, recipe: Recipe) -> None:
+    """Raise ConfigError where the architecture pools so small a picture away."""
+    height, width = recipe.image.height, recipe.image.width
+    try:
+        infer(network.eval(), np.zeros((1, height, width, 3), np.uint8), bf16=False)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"image.height and image.width are {height} and {width}, too small for {recipe.model.architecture}: "
+            f"try 32 ({error})"
+        ) from error
 
 
 def _pictures(manifest: Manifest, pixels: np.ndarray, part: Part) -> Pictures:

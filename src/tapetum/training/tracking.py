@@ -85,14 +85,24 @@ class MlflowTracker:
     @contextmanager
     def run(self, experiment: str, params: Mapping[str, str]) -> Iterator[Run]:
         """A run of an experiment, which is made where it does not exist. Raises ConfigError for a wrong URI."""
-        # MLflow's parts share no base of errors: its own, SQLAlchemy's, KeyError for an unknown scheme.
+        # Read when mlflow is imported: usage reports would leave this machine.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         try:
-            client, run_id = self._start(experiment)
+            import mlflow  # seconds, and an extra
         except ImportError:
             raise ConfigError(
                 "MLflow is not installed: pip install 'tapetum[train]', or MLFLOW_TRACKING_URI=none"
             ) from None
-        except Exception as error:
+        for talkative in ("alembic", "mlflow"):
+            logging.getLogger(talkative).setLevel(logging.WARNING)
+        try:
+            if self._uri.startswith("sqlite:///"):
+                Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            client = mlflow.MlflowClient(self._uri)
+            known = client.get_experiment_by_name(experiment)
+            experiment_id = known.experiment_id if known else client.create_experiment(experiment)
+            run_id = client.create_run(experiment_id).info.run_id
+        except Exception as error:  # its own errors, SQLAlchemy's, KeyError for an unknown scheme: no base but this
             raise ConfigError(
                 f"MLFLOW_TRACKING_URI is {masked(self._uri)!r}, which cannot be used: {masked(error)}; "
                 "expected the address of a server, sqlite:///mlruns/mlflow.db, or none"
@@ -105,20 +115,6 @@ class MlflowTracker:
             status = "FINISHED"
         finally:
             client.set_terminated(run_id, status)
-
-    def _start(self, experiment: str) -> "tuple[MlflowClient, str]":
-        # Read when mlflow is imported: usage reports would leave this machine.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        from mlflow import MlflowClient  # seconds, and an extra
-
-        for talkative in ("alembic", "mlflow"):
-            logging.getLogger(talkative).setLevel(logging.WARNING)
-        if self._uri.startswith("sqlite:///"):
-            Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        client = MlflowClient(self._uri)
-        known = client.get_experiment_by_name(experiment)
-        experiment_id = known.experiment_id if known else client.create_experiment(experiment)
-        return client, client.create_run(experiment_id).info.run_id
 
 
 def open_tracker(uri: str) -> Tracker:

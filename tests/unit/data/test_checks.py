@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tapetum.data.checks import Finding, check
-from tapetum.data.manifest import Excluded, Part, Sample, Scan, scan
+from tapetum.data.scan import Excluded, Part, Sample, Scan, scan
 
 
 def samples(label: str, count: int, part: Part | None = None) -> list[Sample]:
@@ -22,7 +22,16 @@ CONTRADICTED = [Sample("cat/a.png", "cat", None, SAME), Sample("dog/b.png", "dog
 
 
 def found(samples: list[Sample], broken: tuple[Excluded, ...] = ()) -> list[Finding]:
-    return check(Scan(Path("photos"), samples, list(broken)))
+    labels = tuple(sorted({sample.label for sample in samples}))
+    return check(Scan(Path("photos"), labels, samples, list(broken)))
+
+
+def test_a_class_without_a_readable_picture_is_found():
+    """It has no sample that could be counted."""
+    findings = check(Scan(Path("photos"), ("cat", "dog", "fox"), CLEAN, [Excluded("fox/1.png", "truncated")]))
+
+    assert [finding.kind for finding in findings] == ["broken", "few", "imbalance"]
+    assert "class fox has 0 pictures" in findings[1].message
 
 
 def test_nothing_is_wrong_with_a_clean_folder(folder):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tapetum.data.manifest import Sample, build, load, save, scan, split
+from tapetum.data.manifest import build, load, save, split
+from tapetum.data.scan import Sample, scan
 from tapetum.errors import DataError
 from tapetum.recipe import Parts
 
@@ -143,7 +144,7 @@ def test_two_classes_must_be_left_when_contradictions_are_excluded(folder):
     for picture in (folder / "dark").iterdir():
         (folder / "bright" / f"again-{picture.name}").write_bytes(picture.read_bytes())
 
-    with pytest.raises(DataError, match="only pictures of bright are left"):
+    with pytest.raises(DataError, match=r"no picture of dark is left.*tapetum data check"):
         build(scan(folder), Parts())
 
 
@@ -202,6 +203,58 @@ def test_a_manifest_changed_by_hand_is_refused(tmp_path, change):
 
     with pytest.raises(DataError, match=r"manifest\.json was changed by hand.*tapetum data split"):
         load(path)
+
+
+def test_a_manifest_of_a_newer_tapetum_is_refused(tmp_path):
+    path = tmp_path / "manifest.json"
+    save(build(scan(in_parts(tmp_path / "pictures", "test", "train", "val")), Parts()), path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2}))
+
+    with pytest.raises(DataError, match=r"manifest\.json has schema version 2: install a newer Tapetum"):
+        load(path)
+
+
+def test_a_manifest_and_its_pictures_can_be_moved_together(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    save(build(scan(in_parts(home / "pictures", "test", "train", "val")), Parts()), home / "runs" / "manifest.json")
+    home.rename(tmp_path / "away")
+
+    moved = load(tmp_path / "away" / "runs" / "manifest.json")
+
+    assert moved.root == tmp_path / "away" / "pictures"
+
+
+def test_a_folder_of_pictures_beside_the_parts_is_named(tmp_path):
+    """Taken as classes, train and test would be learned as labels."""
+    root = in_parts(tmp_path / "photos", "train", "val", "test")
+    put(root / "unsorted" / "cat" / "1.png", 9000)
+
+    with pytest.raises(DataError, match=r"has the part test and beside it unsorted.*move it away"):
+        scan(root)
+
+
+def test_an_empty_folder_beside_the_parts_is_ignored(tmp_path):
+    root = in_parts(tmp_path / "photos", "train", "val", "test")
+    (root / "__MACOSX").mkdir()
+
+    assert scan(root).labels == ("cat", "dog")
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for number in range(3):
+        put(tmp_path / "photos" / "train" / f"{number}.png", number)
+        put(tmp_path / "photos" / "tram" / f"{number}.png", 100 + number)
+
+    assert scan(tmp_path / "photos").labels == ("train", "tram")
+
+
+def test_a_class_of_which_all_is_broken_is_named(tmp_path):
+    root = in_parts(tmp_path / "photos", "train", "val", "test")
+    (root / "train" / "fox").mkdir()
+    (root / "train" / "fox" / "1.png").write_bytes(b"no picture")
+
+    with pytest.raises(DataError, match="no picture of fox is left"):
+        build(scan(root), Parts())
 
 
 @pytest.mark.parametrize("content", ["not JSON", "[]", "{}", '{"root": "x", "labels": 3}'])

@@ -13,6 +13,7 @@ from tapetum import machine
 from tapetum.bundle import Bundle
 from tapetum.data import manifest as manifests
 from tapetum.data.manifest import Manifest
+from tapetum.data.scan import PARTS
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation.evaluate import evaluate, measure
 from tapetum.scores import fit_temperature, score, softmax
@@ -92,7 +93,7 @@ def test_scores_follow_from_the_predictions(evaluated):
 def test_the_card_tells_what_the_model_is_and_what_it_scored(evaluated, manifest):
     card = (evaluated.path / bundles.CARD).read_text()
     facts = evaluated.facts
-    counts = [sum(sample.label == "dark" for sample in manifest.part(part)) for part in manifests.PARTS]
+    counts = [sum(sample.label == "dark" for sample in manifest.part(part)) for part in PARTS]
 
     assert card.startswith(f"# {facts.title}\n\n`{facts.name}` {facts.version}: simple_cnn, 16×16 pixels, 2 classes.")
     assert f"{facts.scores['fp32'].accuracy.value:.4f}" in card

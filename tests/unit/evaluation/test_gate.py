@@ -149,7 +149,16 @@ def test_an_incumbent_without_predictions_is_refused(tmp_path):
     bundle = candidate(tmp_path, {"fp32": scores()})
     (bundle.path / PREDICTIONS).unlink()
 
-    with pytest.raises(BundleError, match=r"has no predictions\.json .*: evaluate it first"):
+    with pytest.raises(BundleError, match=r"has no predictions\.json: run `tapetum evaluate"):
+        recorded(bundle)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"truth": []}'])
+def test_damaged_predictions_are_named(tmp_path, content):
+    bundle = candidate(tmp_path, {"fp32": scores()})
+    (bundle.path / PREDICTIONS).write_text(content)
+
+    with pytest.raises(BundleError, match=r"predictions\.json is damaged .*evaluate the bundle again"):
         recorded(bundle)
 
 

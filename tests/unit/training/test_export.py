@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from tapetum import bundle as bundles
 from tapetum import image
 from tapetum.bundle import Bundle
-from tapetum.data.manifest import Manifest, build, scan
+from tapetum.data.manifest import Manifest, build
+from tapetum.data.scan import scan
 from tapetum.errors import TrainingError
 from tapetum.models.network import Network
 from tapetum.recipe import Parts, Recipe
