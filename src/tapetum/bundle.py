@@ -101,7 +101,7 @@ class Bundle:
         """Read the golden pictures. Raises BundleError where they are damaged."""
         path = self.path / ANSWERS
         try:
-            with np.load(path, allow_pickle=False) as answers:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as answers:
                 pictures = {str(name): (path.parent / str(name)).read_bytes() for name in answers["names"]}
                 return Golden(pictures, answers["arrays"], answers["probabilities"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
