@@ -17,8 +17,8 @@ install: init ## The same as init
 
 $(INSTALLED): pyproject.toml lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV); the first time this takes some minutes"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,dev]' --constraint lock.txt
 	@touch $@
 
@@ -65,7 +65,7 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
 	@$(BIN)/python docs/render.py
 
-clean: ## Remove runs, caches and the environment
-	@rm -rf $(VENV) runs mlruns .coverage .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
+	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help init install lock demo train serve mlflow-ui test test-quick lint format docs clean

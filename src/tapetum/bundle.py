@@ -15,7 +15,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,6 +26,7 @@ from tapetum.image import Preprocess
 from tapetum.scores import Scores
 
 SCHEMA_VERSION = 1
+Precision = Literal["fp32", "bf16"]
 FACTS, GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, CARD = (
     "bundle.json",
     "model.onnx",
@@ -54,7 +55,7 @@ class Facts(BaseModel):
         None, description="Largest difference of a probability between the graph and torch, in fp32."
     )
     temperature: float = Field(1.0, gt=0)
-    scores: dict[str, Scores] = Field({}, description="Scores on the test part, by precision.")
+    scores: dict[Precision, Scores] = Field({}, description="Scores on the test part, by precision.")
     fingerprint: str = Field(description="SHA-256 over the pictures, labels and parts it was made from.")
     recipe: dict[str, Any]
     code_version: str
@@ -112,12 +113,14 @@ def load(path: Path) -> Bundle:
     """Read a draft or a sealed bundle, verifying every hash of a sealed one. Raises BundleError."""
     source = path / FACTS
     try:
-        content = json.loads(source.read_text())
+        content = json.loads(source.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{path} is not a bundle: it has no {FACTS}; `tapetum train` makes one") from None
     except (OSError, ValueError) as error:
         raise BundleError(f"{source} cannot be read: {error}") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise BundleError(f"{source} has no schema_version, so it was not written by Tapetum: make the bundle anew")
+    version = content["schema_version"]
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise BundleError(
             f"{source} has schema version {version!r}, and this Tapetum reads up to {SCHEMA_VERSION}: "
@@ -137,7 +140,9 @@ def load_sealed(path: Path) -> Bundle:
     """Read a bundle to serve. Raises BundleError where it is a draft."""
     bundle = load(path)
     if not bundle.is_sealed:
-        raise BundleError(f"{path} is a draft and cannot be served: evaluate it, then `tapetum bundle seal {path}`")
+        raise BundleError(
+            f"{path} is a draft and cannot be served: `tapetum bundle seal {path}` seals it if it passes its gate"
+        )
     return bundle
 
 
@@ -163,6 +168,13 @@ def seal(bundle: Bundle) -> Bundle:
         if file.is_file() and file != bundle.path / FACTS
     )
     return amend(bundle, files={name: files.sha256(bundle.path / name) for name in names})
+
+
+def move(bundle: Bundle, path: Path) -> Bundle:
+    """Rename a bundle to `path`, in place of one that is there."""
+    with files.replacing(path) as fresh:
+        bundle.path.rename(fresh)
+    return Bundle(path, bundle.facts)
 
 
 def digest(bundle: Bundle) -> str:

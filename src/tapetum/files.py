@@ -15,8 +15,9 @@ from tapetum.errors import ResourceError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a new path beside `path`, a file or a folder; rename it to `path` when the block ends well.
 
-    Whoever reads `path` sees the old content or the new, never a half. What
-    the block left behind is removed when it fails.
+    Whoever opens a file sees the old content or the new, never a half; of a
+    folder that is replaced, for an instant neither. What the block left
+    behind is removed when it fails.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -1,5 +1,6 @@
 """The only way from bytes to pixels: training, evaluation and serving all decode and resize here."""
 
+import codecs
 import io
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from tapetum.errors import BrokenPicture, EmptyPicture, NotAPicture, PictureTooL
 Image.MAX_IMAGE_PIXELS = None
 
 DEFAULT_MAX_PIXELS = 50_000_000
+MAX_SIDE = 65_535  # of JPEG; a resizer keeps tables for each row and column
 
 Kernel = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -85,6 +87,8 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
         raise _unreadable(content) from error
     with picture:
         width, height = picture.size
+        if max(width, height) > MAX_SIDE:
+            raise PictureTooLarge(f"the picture is {width}×{height}: the longest side allowed is {MAX_SIDE:,}; cut it")
         if width * height > max_pixels:
             raise PictureTooLarge(
                 f"the picture is {width}×{height}, {width * height:,} pixels: "
@@ -94,6 +98,8 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
             is_16_bit = any("16" in str(tile.args) for tile in picture.tile)
             picture.load()
             return _to_rgb(_upright(picture), is_16_bit)
+        except MemoryError:
+            raise
         except Exception as error:
             raise BrokenPicture(
                 f"the {picture.format} picture is truncated or damaged ({error}): send it again, or save it anew"
@@ -134,8 +140,16 @@ def _unreadable(content: bytes) -> NotAPicture | BrokenPicture:
     else:
         start = content[:256].lstrip().lower()
         kinds = (kind for signature, kind in _OTHER_SIGNATURES.items() if start.startswith(signature))
-        found = next(kinds, "text" if start.isascii() and 0 not in start else "data of an unknown kind")
+        found = next(kinds, "text" if _is_text(start) else "data of an unknown kind")
     return NotAPicture(f"the {len(content)} bytes are not a picture but look like {found}: send a {_SUPPORTED} file")
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)  # which forgives a character cut off at the end
+    except UnicodeDecodeError:
+        return False
+    return 0 not in content
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -152,9 +166,10 @@ def _to_rgb(picture: Image.Image, is_16_bit: bool) -> Image.Image:
         raise ValueError("floating-point pixels have no defined white; save the picture with 8 bits a channel")
     transparent = picture.info.get("transparency")
     if picture.mode.startswith("I"):
-        levels = np.asarray(picture).clip(0, 65535)
-        grey = np.where(levels == transparent, 255, levels / 257 + 0.5)
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        levels = np.asarray(picture).clip(0, 65535).astype(np.uint16)
+        grey = ((levels + np.uint32(128)) // 257).astype(np.uint8)
+        grey[levels == transparent] = 255
+        return Image.fromarray(grey).convert("RGB")
     if is_16_bit and isinstance(transparent, tuple):
         # Pillow keeps 8 of 16 bits of the pixels, but the transparent colour whole.
         picture.info["transparency"] = tuple(value >> 8 for value in transparent)

@@ -23,7 +23,7 @@ LATENCY = Series(
     "prediction_latency_seconds",
     "histogram",
     "seconds",
-    "Time from a request's first byte to its answer, of pictures answered with a class.",
+    "Time from a request's head to its answer, of pictures answered with a class.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 ERRORS = Series(

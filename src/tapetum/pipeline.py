@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tapetum import bundle as bundles
 from tapetum import files
 from tapetum.bundle import Bundle
 from tapetum.data import manifest as manifests
@@ -22,6 +23,7 @@ from tapetum.training.fit import EpochResult
 from tapetum.training.tracking import Tracker
 
 MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
+BUNDLE = "bundle"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ def train(
     on_epoch: Callable[[EpochResult], None],
     advance: Advance,
 ) -> Outcome:
-    """Train, evaluate, decide, and seal what passed; everything is written below `out`."""
+    """Train, evaluate, decide, and seal what passed; everything is written below `out`.
+
+    A sealed bundle takes the place of the one before it; a draft that failed leaves that one alone.
+    """
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
         draft = training.train(recipe, manifest, out, cache_folder, tracked, on_epoch, advance)
@@ -64,7 +69,7 @@ def train(
         _write_scores(evaluated, out)
         verdict = decide(evaluated)
         files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
-        bundle = golden.seal(evaluated) if verdict.passed else evaluated
+        bundle = bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated
         accuracy = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in bundle.facts.scores.items()}
         tracked.metrics(accuracy, step=recipe.train.epochs)
         for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, bundle.path):

@@ -10,11 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tapetum.errors import ConfigError
-from tapetum.image import Preprocess
+from tapetum.image import Positive, Preprocess, Share
 from tapetum.registry import did_you_mean
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -109,7 +107,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             raise ConfigError(f"there is no recipe {path}: expected a file, or one of {', '.join(known)}")
         path = known[str(path)]
     try:
-        choices = yaml.safe_load(path.read_text())
+        choices = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"recipe {path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

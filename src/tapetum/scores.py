@@ -26,9 +26,9 @@ class Interval:
 class ClassScores:
     """How one class fares; `samples` counts its true members."""
 
-    precision: float
-    recall: float
-    f1: float
+    precision: Interval
+    recall: Interval
+    f1: Interval
     samples: int
 
 
@@ -84,39 +84,36 @@ def precision_recall_f1(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 def score(probabilities: np.ndarray, truth: np.ndarray, labels: tuple[str, ...], seed: int = 0) -> Scores:
     """All scores at once; macro averages run over the classes that `truth` holds."""
-    n_classes = len(labels)
     predicted = probabilities.argmax(axis=1)
-    counts = confusion(predicted, truth, n_classes)
-    by_class = precision_recall_f1(counts)
-
-    def macro(which: int) -> Callable[[np.ndarray], float]:
-        def average(rows: np.ndarray) -> float:
-            drawn = confusion(predicted[rows], truth[rows], n_classes)
-            return float(precision_recall_f1(drawn)[which][drawn.sum(axis=1) > 0].mean())
-
-        return average
-
-    draws = _draws(len(truth), seed)
+    whole = np.arange(len(truth))
+    draws = [whole, *_draws(len(truth), seed)]
+    counts = [confusion(predicted[rows], truth[rows], len(labels)) for rows in draws]
+    # (1 + resamples, 3, K): precision, recall and F1 of each class; of a class that a draw lacks, nothing.
+    by_class = np.array([precision_recall_f1(drawn) for drawn in counts])
+    is_drawn = np.array([drawn.sum(axis=1) > 0 for drawn in counts])[:, None, :]
+    macro = np.mean(by_class, axis=2, where=is_drawn)
 
     def interval(statistic: Callable[[np.ndarray], float]) -> Interval:
-        value = statistic(np.arange(len(truth)))
-        low, high = np.percentile([statistic(rows) for rows in draws], (2.5, 97.5))
-        # Resampling adds noise that a calibration error counts as error, so a good one can lie below its resamples.
-        return Interval(value, min(value, float(low)), max(value, float(high)))
+        return _interval(np.array([statistic(rows) for rows in draws]))
 
     return Scores(
         samples=len(truth),
         accuracy=interval(lambda rows: float((predicted[rows] == truth[rows]).mean())),
-        precision=interval(macro(0)),
-        recall=interval(macro(1)),
-        f1=interval(macro(2)),
+        precision=_interval(macro[:, 0]),
+        recall=_interval(macro[:, 1]),
+        f1=_interval(macro[:, 2]),
         log_loss=interval(lambda rows: log_loss(probabilities[rows], truth[rows])),
         calibration_error=interval(lambda rows: calibration_error(probabilities[rows], truth[rows])),
         classes={
-            label: ClassScores(float(precision), float(recall), float(f1), int(own))
-            for label, precision, recall, f1, own in zip(labels, *by_class, counts.sum(axis=1), strict=True)
+            label: ClassScores(
+                precision=_interval(by_class[:, 0, row], is_drawn[:, 0, row]),
+                recall=_interval(by_class[:, 1, row], is_drawn[:, 0, row]),
+                f1=_interval(by_class[:, 2, row], is_drawn[:, 0, row]),
+                samples=int(counts[0][row].sum()),
+            )
+            for row, label in enumerate(labels)
         },
-        confusion=counts.tolist(),
+        confusion=counts[0].tolist(),
     )
 
 
@@ -134,17 +131,37 @@ def paired_difference(candidate: np.ndarray, incumbent: np.ndarray, seed: int = 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     """The temperature from 0.05 to 20 that minimises log loss (Guo et al. 2017).
 
-    A golden-section search over its logarithm: the loss has one minimum there.
+    The true class counts (N + 1) / (N + K), each other 1 / (N + K), as Platt
+    (1999) proposed: where a few pictures were all answered rightly, the loss
+    alone would call for endless confidence. A golden-section search over the
+    logarithm: the loss has one minimum there.
     """
-    low, high = np.log(0.05), np.log(20.0)
+    samples, n_classes = logits.shape
+    targets = np.full(logits.shape, 1 / (samples + n_classes))
+    targets[np.arange(samples), truth] = (samples + 1) / (samples + n_classes)
+
+    def loss(log_temperature: float) -> float:
+        probabilities = softmax(logits, float(np.exp(log_temperature)))
+        return float(-(targets * np.log(np.maximum(probabilities, _SMALLEST_PROBABILITY))).sum(axis=1).mean())
+
+    low, high = float(np.log(0.05)), float(np.log(20.0))
     ratio = (np.sqrt(5) - 1) / 2
     for _ in range(60):
         left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if log_loss(softmax(logits, np.exp(left)), truth) < log_loss(softmax(logits, np.exp(right)), truth):
+        if loss(left) < loss(right):
             high = right
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def _interval(found: np.ndarray, is_known: np.ndarray | None = None) -> Interval:
+    """The first figure is the estimate, the others those of resamples; unknown ones do not count."""
+    value = float(found[0])
+    resampled = found[1:] if is_known is None else found[1:][is_known[1:]]
+    low, high = np.percentile(resampled, (2.5, 97.5)) if len(resampled) else (value, value)
+    # Resampling adds noise that a calibration error counts as error, so a good one can lie below its resamples.
+    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 def _draws(size: int, seed: int) -> np.ndarray:

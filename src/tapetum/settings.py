@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, description="Port to listen on; 0 takes a free one, which the log names."
     )
-    engine: str = Field("openvino", description="What computes: openvino, onnxruntime or torch.")
+    engine: Literal["openvino", "onnxruntime", "torch"] = Field(
+        "openvino", description="What computes: openvino, onnxruntime or torch."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."
     )

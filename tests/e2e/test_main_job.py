@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Run:
 def rival(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another run on the manifest of `trained`, which has learned next to nothing."""
     out = tmp_path_factory.mktemp("rival")
-    command = ["train", trained / "pictures", *QUICK, "train.epochs=1", "train.lr=1e-7"]
+    command = ["train", "digits", *QUICK, "train.epochs=1", "train.lr=1e-7", "gate.accuracy=1"]
     arguments = [*command, "--data", trained / "manifest.json", "--out", out]
     environment = os.environ | {"MLFLOW_TRACKING_URI": "none", "TAPETUM_CACHE_DIR": str(out / "cache")}
     subprocess.run([sys.executable, "-m", "tapetum", *map(str, arguments)], env=environment, check=False)
@@ -63,7 +63,7 @@ def test_the_same_seed_trains_the_same_version_twice(run, folder, tmp_path):
 
 def test_a_model_below_its_floor_stays_a_draft_that_is_not_served(run, folder, tmp_path):
     trained = run("train", folder, "--out", "x", *QUICK, "train.epochs=1", "train.lr=1e-7", "gate.accuracy=1.0")
-    served = run("serve", "x/bundle", "--port", "0")
+    served = run("serve", "x/draft", "--port", "0")
 
     assert trained.returncode == 1
     assert "gate      FAIL" in trained.stdout
@@ -74,22 +74,38 @@ def test_a_model_below_its_floor_stays_a_draft_that_is_not_served(run, folder, t
 
 def test_the_stages_can_be_run_one_by_one_on_files(run, folder, tmp_path):
     assert run("data", "split", folder, "--out", "manifest.json").returncode == 0
-    assert run("train", folder, "--data", "manifest.json", "--out", "x", *QUICK, "gate.accuracy=1").returncode in (0, 1)
-    facts = tmp_path / "x" / "bundle" / "bundle.json"
-    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"files": None}))
-    evaluated = run("evaluate", "x/bundle", "--data", "manifest.json", "--json")
-    gated = run("gate", "x/bundle", "--json")
-    sealed = run("bundle", "seal", "x/bundle")
-    verified = run("bundle", "verify", "x/bundle")
+    trained = run("train", "digits", "--data", "manifest.json", "--out", "x", *QUICK, "gate.calibration_error=0")
+    evaluated = run("evaluate", "x/draft", "--data", "manifest.json", "--json")
+    gated = run("gate", "x/draft", "--json")
+    refused = run("bundle", "seal", "x/draft")
+    facts = tmp_path / "x" / "draft" / "bundle.json"
+    content = json.loads(facts.read_text())
+    content["recipe"]["gate"] = {}
+    facts.write_text(json.dumps(content))
+    sealed = run("bundle", "seal", "x/draft")
+    verified = run("bundle", "verify", "x/draft")
 
+    assert trained.returncode == 1, trained.stderr
     assert json.loads(evaluated.stdout)["fp32"]["samples"] > 0
-    assert json.loads(gated.stdout)["passed"] == (gated.returncode == 0)
+    assert (gated.returncode, json.loads(gated.stdout)["passed"]) == (1, False)
+    assert (refused.returncode, refused.stdout.count("FAIL")) == (1, gated.stdout.count('"passed": false') - 1)
     assert (sealed.returncode, verified.returncode) == (0, 0), sealed.stderr + verified.stderr
 
 
+def test_a_model_that_fails_leaves_the_bundle_before_it_alone(run, folder, tmp_path):
+    assert run("train", folder, "--out", "x", *QUICK).returncode == 0
+    before = (tmp_path / "x" / "bundle" / "bundle.json").read_bytes()
+
+    failed = run("train", folder, "--out", "x", *QUICK, "gate.calibration_error=0")
+
+    assert failed.returncode == 1
+    assert (tmp_path / "x" / "bundle" / "bundle.json").read_bytes() == before
+    assert (tmp_path / "x" / "draft" / "bundle.json").exists()
+
+
 def test_a_worse_model_does_not_pass_against_a_better_one(run, trained, rival):
-    better = run("gate", trained / "bundle", "--against", rival / "bundle", "--json")
-    worse = run("gate", rival / "bundle", "--against", trained / "bundle", "--json")
+    better = run("gate", trained / "bundle", "--against", rival / "draft", "--json")
+    worse = run("gate", rival / "draft", "--against", trained / "bundle", "--json")
 
     assert better.returncode == 0
     assert worse.returncode == 1

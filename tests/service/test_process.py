@@ -75,12 +75,19 @@ def test_a_port_in_use_is_named_with_the_remedy(bundle_path, run_until_exit):
     assert "--port" in ended.stderr
 
 
+def test_a_bundle_that_is_not_there_is_named_with_its_variable(run_until_exit):
+    ended = run_until_exit("serve", "--port", "0", TAPETUM_BUNDLE="nowhere")
+
+    assert ended.returncode == 2
+    assert ended.stderr == "tapetum: TAPETUM_BUNDLE is 'nowhere', where there is no bundle: `tapetum train` makes one\n"
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
         ("TAPETUM_PORT", "http", "TAPETUM_PORT is 'http': expected a valid integer"),
         ("TAPETUM_PRECISION", "fp8", "TAPETUM_PRECISION is 'fp8': expected 'auto', 'fp32' or 'bf16'"),
-        ("TAPETUM_ENGINE", "openvin", "unknown engine 'openvin' (did you mean 'openvino'?)"),
+        ("TAPETUM_ENGINE", "openvin", "TAPETUM_ENGINE is 'openvin': expected 'openvino', 'onnxruntime' or 'torch'"),
         ("TAPETUM_MAX_PIXELS", "-1", "TAPETUM_MAX_PIXELS is '-1': expected greater than or equal to 1"),
     ],
 )

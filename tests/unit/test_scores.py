@@ -75,7 +75,21 @@ def test_the_scores_hold_the_confusion_as_lists():
 
 
 def test_each_class_has_its_own_scores():
-    assert astuple(score(sure(PREDICTED), TRUTH, LABELS).classes["dog"]) == (0.5, 0.5, 0.5, 2)
+    dog = score(sure(PREDICTED), TRUTH, LABELS).classes["dog"]
+
+    assert (dog.precision.value, dog.recall.value, dog.f1.value, dog.samples) == (0.5, 0.5, 0.5, 2)
+
+
+def test_a_class_of_two_pictures_has_a_wide_interval():
+    recall = score(sure(PREDICTED), TRUTH, LABELS).classes["dog"].recall
+
+    assert (recall.low, recall.high) == (0, 1)
+
+
+def test_draws_without_a_class_do_not_count_as_its_failure():
+    truth = np.repeat([0, 1], [30, 1])
+
+    assert score(sure(truth), truth, LABELS).classes[LABELS[1]].recall.low == 1
 
 
 @pytest.mark.parametrize("average", [0, 1, 2], ids=["precision", "recall", "f1"])
@@ -140,7 +154,17 @@ def test_the_temperature_that_spoilt_the_logits_is_found(temperature):
     logits = temperature * np.log(sure(np.zeros(100, int)))
     truth = np.repeat([0, 1, 2], [80, 10, 10])
 
-    assert fit_temperature(logits, truth) == pytest.approx(temperature, rel=1e-4)
+    assert fit_temperature(logits, truth) == pytest.approx(temperature, rel=0.05)
+
+
+def test_answers_that_are_all_right_do_not_call_for_endless_confidence():
+    """Twelve pictures cannot show an error rate below one in twelve."""
+    truth = np.repeat([0, 1], 6)
+    logits = np.where(np.eye(2)[truth] > 0, 1.5, 0.0)
+
+    confidence = softmax(logits, fit_temperature(logits, truth)).max(axis=1)
+
+    assert confidence == pytest.approx(13 / 14, abs=1e-3)
 
 
 def test_an_overconfident_model_gets_about_the_temperature_it_was_sharpened_by():
@@ -151,11 +175,12 @@ def test_an_overconfident_model_gets_about_the_temperature_it_was_sharpened_by()
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("scale", [0.01, 1, 100])
-def test_a_fitted_temperature_never_makes_log_loss_worse(seed, scale):
+def test_a_fitted_temperature_hardly_ever_makes_log_loss_worse(seed, scale):
+    """By its prior of one picture a class it may, a little; without one it would call for endless confidence."""
     logits, truth = sampled(30, seed, scale=scale)
     fitted = softmax(logits, fit_temperature(logits, truth))
 
-    assert log_loss(fitted, truth) <= log_loss(softmax(logits), truth) + 1e-9
+    assert log_loss(fitted, truth) <= log_loss(softmax(logits), truth) + 0.02
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,13 +43,21 @@ def show(bundle: Path) -> None:
 
 @command.command()
 @BUNDLE
-def seal(bundle: Path) -> None:
-    """Seal an evaluated draft: from here on a changed byte is noticed.
+@click.pass_context
+def seal(context: click.Context, bundle: Path) -> None:
+    """Seal a draft that passes its gate: from here on a changed byte is noticed; exit code 1 where it does not pass.
 
     Example: tapetum bundle seal runs/pets/bundle
     """
     from tapetum import bundle as bundles
+    from tapetum.evaluation.gate import decide
     from tapetum.inference import golden
 
-    sealed = golden.seal(bundles.load(bundle))
+    draft = bundles.load(bundle)
+    verdict = decide(draft)
+    if not verdict.passed:
+        for check in verdict.checks:
+            click.echo(check.to_text())
+        context.exit(1)
+    sealed = golden.seal(draft)
     click.echo(f"{bundle} is sealed: version {sealed.facts.version}, digest {bundles.digest(sealed)[:12]}")

@@ -30,7 +30,7 @@ class _Answered(NamedTuple):
 
 
 @click.command("demo")
-@click.option("--port", type=int, default=8000, show_default=True, help="Port of the service.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the service.")
 @click.option("--keep", is_flag=True, help="Leave the service running.")
 @click.pass_context
 def command(context: click.Context, port: int, keep: bool) -> None:
@@ -65,10 +65,16 @@ def command(context: click.Context, port: int, keep: bool) -> None:
 @contextmanager
 def _service(bundle: Path, port: int, log: Path, keep: bool) -> Iterator[str]:
     """A ready service of a bundle; stopped at the end unless it shall be kept."""
+    from tapetum import machine
+
     address = f"http://{HOST}:{port}"
-    command_line = [sys.executable, "-m", "tapetum", "serve", str(bundle), "--host", HOST, "--port", str(port)]
+    # -P: a file of the working folder must not be imported in place of a library.
+    interpreter = [sys.executable, "-P", "-m", "tapetum"]
+    command_line = [*interpreter, "serve", str(bundle), "--host", HOST, "--port", str(port)]
     with log.open("w") as stream:
-        process = subprocess.Popen(command_line, stdout=stream, stderr=stream, start_new_session=keep)
+        process = subprocess.Popen(
+            command_line, stdout=stream, stderr=stream, env=machine.environment(), start_new_session=keep
+        )
     try:
         _wait(address, process, log)
         say("serve", address)

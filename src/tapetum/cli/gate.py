@@ -23,6 +23,8 @@ def command(context: click.Context, bundle: Path, against: Path | None, manifest
     from tapetum.data import manifest as manifests
     from tapetum.evaluation import gate
 
+    if manifest is not None and against is None:
+        raise click.UsageError("--data measures an incumbent: name it with --against")
     incumbent = None
     if against is not None:
         rival = bundles.load(against)

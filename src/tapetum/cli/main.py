@@ -5,6 +5,7 @@ done, and the message says why; 130 interrupted.
 """
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -51,6 +52,8 @@ def tapetum(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
+    # SIGTERM unwinds like Ctrl-C, so that half-written files and started services are cleared away.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         code = tapetum.main(standalone_mode=False) or 0
     except click.ClickException as error:

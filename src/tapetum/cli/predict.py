@@ -78,11 +78,10 @@ def _by_service(url: str, files: list[Path]) -> Iterator[Entry]:
             try:
                 response = client.post("/predict", content=file.read_bytes())
                 body = response.json()
-            except OSError as error:
-                yield {"path": str(file), "error": f"cannot be read: {error.strerror}"}
-            except (httpx.HTTPError, ValueError) as error:
-                raise ResourceError(f"{url} does not answer as a Tapetum service: {error}") from error
-            else:
                 wanted = ("prediction", "probability", "confidence", "probabilities")
                 answer = {key: body[key] for key in wanted} if response.is_success else {"error": body["detail"]}
-                yield {"path": str(file), **answer}
+            except OSError as error:
+                answer = {"error": f"cannot be read: {error.strerror}"}
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                raise ResourceError(f"{url} does not answer as a Tapetum service: {error!r}") from error
+            yield {"path": str(file), **answer}

@@ -37,7 +37,7 @@ def progress() -> Iterator[Advance]:
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bars:
         stages: dict[str, Any] = {}
 
         def advance(stage: str, done: int, total: int) -> None:

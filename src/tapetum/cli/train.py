@@ -1,5 +1,6 @@
 """`tapetum train`: labelled pictures in, bundle out."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ def command(
     from tapetum.errors import ConfigError
 
     machine.keep_freed_memory()
-    if recipe_or_folder.is_dir():
-        chosen, pictures = recipe.for_folder(recipe_or_folder, overrides), pictures or recipe_or_folder
+    if pictures is None and recipe_or_folder.is_dir():
+        chosen, pictures = recipe.for_folder(recipe_or_folder, overrides), recipe_or_folder
     else:
         chosen = recipe.load(recipe_or_folder, overrides)
     out = out or Path("runs") / chosen.name
@@ -77,13 +78,13 @@ def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())
-        rest = f"{len(findings) - _FINDINGS_SHOWN} more" if len(findings) > _FINDINGS_SHOWN else ""
-        say("check", rest or f"{len(findings) or 'no'} findings; `tapetum data check` lists them")
+        if pictures.is_dir():
+            say("check", f"{len(findings) or 'no'} findings" + ("; `tapetum data check` lists all" if findings else ""))
         sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in PARTS)
         say("split", f"{sizes}, left out {len(manifest.excluded)} → {out / pipeline.MANIFEST}")
         outcome = pipeline.train(chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance)
     say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
-    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text()}")
+    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
     for check in outcome.verdict.checks:
         say("gate", check.to_text())
     if outcome.bundle.is_sealed:
@@ -96,7 +97,9 @@ def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
 
 def say(stage: str, message: str) -> None:
     """One line of a stage."""
-    click.echo(f"{stage:8}  {message}")
+    # Not click.echo, which would write past the progress bars and tear them.
+    sys.stdout.write(f"{stage:8}  {message}\n")
+    sys.stdout.flush()
 
 
 def _say_epoch(result: "EpochResult") -> None:

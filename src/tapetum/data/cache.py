@@ -1,17 +1,15 @@
 """Decoded pictures on disk, so that an epoch costs no decoding."""
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tapetum import files, image
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Sample
-from tapetum.errors import DataError, PictureError
+from tapetum.data.scan import Sample, read
 from tapetum.image import Preprocess
 from tapetum.machine import cores
 from tapetum.progress import Advance, silent
@@ -36,29 +34,31 @@ def build(manifest: Manifest, spec: Preprocess, folder: Path, advance: Advance =
     if not path.exists():
         shape = (len(manifest.samples), spec.height, spec.width, 3)
         files.require_space(folder, int(np.prod(shape)))
-        with files.replacing(path) as fresh, _written(fresh, shape) as pixels, ThreadPoolExecutor(cores()) as pool:
-            for start in range(0, len(pixels), _CHUNK):
+        with files.replacing(path) as fresh, fresh.open("wb") as stream, ThreadPoolExecutor(cores()) as pool:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            for start in range(0, len(manifest.samples), _CHUNK):
                 chunk = manifest.samples[start : start + _CHUNK]
-                pixels[start : start + len(chunk)] = list(
-                    pool.map(lambda sample: _read(manifest.root, sample, spec), chunk)
-                )
-                advance("decode pictures", start + len(chunk), len(pixels))
+                for pixels in pool.map(lambda sample: _read(manifest.root, sample, spec), chunk):
+                    stream.write(pixels.tobytes())
+                advance("decode pictures", start + len(chunk), len(manifest.samples))
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-@contextmanager
-def _written(path: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    yield pixels
-    pixels.flush()
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of the cache, read only when they are asked for: the whole may be larger than memory."""
+
+    pixels: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: int | slice) -> np.ndarray:
+        """One picture (H, W, 3), or a copy of several (n, H, W, 3)."""
+        return np.asarray(self.pixels[self.rows[key]])
 
 
 def _read(root: Path, sample: Sample, spec: Preprocess) -> np.ndarray:
-    path = root / sample.path
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != sample.digest:
-            raise DataError(f"{path} changed since the manifest was written: run `tapetum data split` again")
-        return image.to_array(image.decode(content), spec)
-    except (OSError, PictureError) as error:
-        raise DataError(f"{path} cannot be read any more: {error}; run `tapetum data split` again") from error
+    return image.to_array(image.decode(read(root, sample)), spec)

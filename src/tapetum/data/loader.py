@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
+from tapetum.data.cache import Rows
 from tapetum.machine import cores
 from tapetum.recipe import Augment
 
@@ -13,7 +14,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 def shuffled(
-    pixels: np.ndarray, labels: np.ndarray, size: int, augment: Augment, rng: np.random.Generator
+    pixels: np.ndarray | Rows, labels: np.ndarray, size: int, augment: Augment, rng: np.random.Generator
 ) -> Iterator[Batch]:
     """One epoch as (uint8 (n, H, W, 3), int64 (n,)) batches, n ≤ `size`; the same `rng` gives the same epoch."""
     order = rng.permutation(len(pixels))
@@ -40,7 +41,7 @@ def usable(count: int, size: int) -> int:
     return count - 1 if count > size and count % size == 1 else count
 
 
-def in_order(pixels: np.ndarray, labels: np.ndarray, size: int) -> Iterator[Batch]:
+def in_order(pixels: np.ndarray | Rows, labels: np.ndarray, size: int) -> Iterator[Batch]:
     """All pictures unchanged, in batches."""
     for start in range(0, len(pixels), size):
         yield np.asarray(pixels[start : start + size]), labels[start : start + size]

@@ -86,7 +86,7 @@ def save(manifest: Manifest, path: Path) -> None:
 def load(path: Path) -> Manifest:
     """Read a manifest. Raises DataError where it is none, or was changed by hand."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema_version"] > SCHEMA_VERSION:
             raise DataError(f"manifest {path} has schema version {content['schema_version']}: install a newer Tapetum")
         manifest = Manifest(

@@ -80,6 +80,18 @@ def scan(root: Path, advance: Advance = silent) -> Scan:
     return Scan(root, tuple(sorted({sample.label for sample in found})), samples, broken)
 
 
+def read(root: Path, sample: Sample) -> bytes:
+    """The bytes of a scanned picture. Raises DataError where they are no longer what was scanned."""
+    path = root / sample.path
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read any more: {error.strerror}; run `tapetum data split` again") from error
+    if hashlib.sha256(content).hexdigest() != sample.digest:
+        raise DataError(f"{path} changed since the manifest was written: run `tapetum data split` again")
+    return content
+
+
 def _find(root: Path) -> list[Sample]:
     if not root.is_dir():
         raise DataError(f"{root} is not a folder: expected {_LAYOUTS}")

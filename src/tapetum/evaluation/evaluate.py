@@ -1,19 +1,21 @@
 """What a bundle is worth: measured on pictures it never saw, through the Predictor that serves."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from tapetum import bundle as bundles
 from tapetum import files, machine
-from tapetum.bundle import CARD, PREDICTIONS, Bundle
+from tapetum.bundle import CARD, PREDICTIONS, Bundle, Precision
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Part
-from tapetum.errors import DataError, PictureError
+from tapetum.data.scan import Part, read
+from tapetum.errors import BundleError, DataError
 from tapetum.evaluation.card import card
-from tapetum.inference.engine import Precision, open_engine
-from tapetum.inference.predictor import Predictor
+from tapetum.inference import golden
+from tapetum.inference.engine import open_engine
+from tapetum.inference.predictor import Prediction, Predictor
 from tapetum.progress import Advance, silent
 from tapetum.scores import Scores, fit_temperature, score, softmax
 
@@ -38,12 +40,11 @@ def measure(
     samples = manifest.part(part)
     predictor = Predictor(bundle, open_engine(engine, bundle, precision, machine.cores()))
     logits = []
-    paths = (manifest.root / sample.path for sample in samples)
-    for sample, result in zip(samples, predictor.predict_files(paths, machine.cores()), strict=True):
-        if isinstance(result, PictureError):
-            raise DataError(f"{sample.path}: {result}; run `tapetum data split` again")
-        logits.append(result.logits)
-        advance(f"evaluate {part} in {precision}", len(logits), len(samples))
+    with ThreadPoolExecutor(machine.cores()) as pool:
+        for result in pool.map(lambda sample: predictor.predict([read(manifest.root, sample)])[0], samples):
+            assert isinstance(result, Prediction), result  # what was scanned and is unchanged can be decoded
+            logits.append(result.logits)
+            advance(f"evaluate {part} in {precision}", len(logits), len(samples))
     truth = np.array([labels.index(sample.label) for sample in samples])
     return Measured([sample.digest for sample in samples], np.stack(logits), truth)
 
@@ -51,8 +52,9 @@ def measure(
 def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advance: Advance = silent) -> Bundle:
     """Calibrate on the validation part, score on the test part, and write both into the draft.
 
-    Scores are taken in fp32, and in bf16 too where this processor has it. Raises
-    DataError where the draft was made from other pictures or parts.
+    Scores are taken in fp32, and in bf16 too where this processor has it and the
+    golden pictures hold in it; nothing else is ever served. Raises DataError
+    where the draft was made from other pictures or parts.
     """
     bundles.require_draft(draft)
     if manifest.fingerprint != draft.facts.fingerprint:
@@ -63,9 +65,9 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     val = measure(draft, manifest, "val", engine, "fp32", advance)
     temperature = fit_temperature(val.logits, val.truth)
     precisions: list[Precision] = ["fp32"]
-    if engine == "openvino" and machine.has_bf16():
+    if engine == "openvino" and machine.has_bf16() and _holds(draft, "bf16"):
         precisions.append("bf16")
-    scores: dict[str, Scores] = {}
+    scores: dict[Precision, Scores] = {}
     answers: dict[str, list[list[float]]] = {}
     for precision in precisions:
         test = measure(draft, manifest, "test", engine, precision, advance)
@@ -77,3 +79,11 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     return evaluated
+
+
+def _holds(draft: Bundle, precision: Precision) -> bool:
+    try:
+        golden.check(draft, open_engine("openvino", draft, precision))
+    except BundleError:
+        return False
+    return True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapetum.bundle import PREDICTIONS, Bundle
+from tapetum.bundle import PREDICTIONS, Bundle, Precision
 from tapetum.data.manifest import Manifest
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation.evaluate import measure
@@ -55,7 +55,7 @@ def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
     """
     if not candidate.facts.scores:
         raise BundleError(f"{candidate.path} was not evaluated yet: run `tapetum evaluate {candidate.path}`")
-    rules = Gate.model_validate(candidate.facts.recipe["gate"])
+    rules = Gate.model_validate(candidate.facts.recipe.get("gate", {}))
     checks = [check for precision in candidate.facts.scores for check in _floors(candidate, precision, rules)]
     if incumbent is not None:
         checks.append(_against(candidate, incumbent, rules))
@@ -65,7 +65,7 @@ def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
 def recorded(bundle: Bundle) -> Incumbent:
     """A bundle as incumbent by its own evaluation, in fp32. Raises BundleError where it has none."""
     try:
-        predictions = json.loads((bundle.path / PREDICTIONS).read_text())
+        predictions = json.loads((bundle.path / PREDICTIONS).read_text(encoding="utf-8"))
         right = np.array(predictions["probabilities"]["fp32"]).argmax(axis=1) == np.array(predictions["truth"])
     except FileNotFoundError:
         raise BundleError(f"{bundle.path} has no {PREDICTIONS}: run `tapetum evaluate {bundle.path}`") from None
@@ -81,16 +81,16 @@ def measured(bundle: Bundle, manifest: Manifest) -> Incumbent:
     return Incumbent(_title(bundle), dict(zip(test.digests, right.tolist(), strict=True)))
 
 
-def _floors(candidate: Bundle, precision: str, rules: Gate) -> list[Check]:
+def _floors(candidate: Bundle, precision: Precision, rules: Gate) -> list[Check]:
     scores = candidate.facts.scores[precision]
-    weakest, entry = min(scores.classes.items(), key=lambda item: item[1].recall)
+    weakest, entry = min(scores.classes.items(), key=lambda item: item[1].recall.value)
     accuracy, error = scores.accuracy.value, scores.calibration_error.value
     return [
         Check(f"accuracy in {precision}", accuracy >= rules.accuracy, f"{accuracy:.4f}", f"≥ {rules.accuracy:.4f}"),
         Check(
             f"recall of the weakest class in {precision}",
-            entry.recall >= rules.class_recall,
-            f"{entry.recall:.4f} ({weakest})",
+            entry.recall.value >= rules.class_recall,
+            f"{entry.recall.value:.4f} ({weakest})",
             f"≥ {rules.class_recall:.4f}",
         ),
         Check(

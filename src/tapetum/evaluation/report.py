@@ -1,19 +1,20 @@
 """Scores as Markdown tables that read well as plain text: on the terminal, in scores.txt, in the model card."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tapetum.bundle import Precision
 from tapetum.scores import Interval, Scores
 
 _SCORES = ("accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
 
 
-def report(scores: dict[str, Scores]) -> str:
+def report(scores: Mapping[Precision, Scores]) -> str:
     """All tables of an evaluation, by precision of the arithmetic."""
     by_class = next(iter(scores.values()))
     return "\n\n".join((scores_table(scores), classes_table(by_class), confusion_table(by_class))) + "\n"
 
 
-def scores_table(scores: dict[str, Scores]) -> str:
+def scores_table(scores: Mapping[Precision, Scores]) -> str:
     """One row a score, one column a precision, each with its 95 % interval."""
     rows = [[name.replace("_", " "), *(_bounds(getattr(entry, name)) for entry in scores.values())] for name in _SCORES]
     return table(["score", *scores], rows)
@@ -22,7 +23,7 @@ def scores_table(scores: dict[str, Scores]) -> str:
 def classes_table(scores: Scores) -> str:
     """One row a class."""
     rows = [
-        [label, f"{entry.precision:.4f}", f"{entry.recall:.4f}", f"{entry.f1:.4f}", str(entry.samples)]
+        [label, *map(_bounds, (entry.precision, entry.recall, entry.f1)), str(entry.samples)]
         for label, entry in scores.classes.items()
     ]
     return table(["class", "precision", "recall", "f1", "pictures"], rows)

@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from tapetum.bundle import Bundle
+from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
 from tapetum.registry import Registry
 
-Precision = Literal["fp32", "bf16"]
+Wanted = Literal["auto"] | Precision
 
 
 class Outputs(NamedTuple):
@@ -35,7 +35,9 @@ class Engine(Protocol):
         """
 
 
-Open = Callable[[Bundle, Literal["auto"] | Precision, int], Engine]
+_INSTALL = {"openvino": "openvino", "onnxruntime": "onnxruntime", "torch": "torch safetensors"}
+
+Open = Callable[[Bundle, Wanted, int], Engine]
 
 ENGINES: Registry[str] = Registry("engine")
 for _name in ("openvino", "onnxruntime", "torch"):
@@ -53,10 +55,10 @@ def require_input(images: np.ndarray, spec: Preprocess) -> None:
         )
 
 
-def open_engine(name: str, bundle: Bundle, precision: Literal["auto"] | Precision = "auto", streams: int = 1) -> Engine:
+def open_engine(name: str, bundle: Bundle, precision: Wanted = "auto", streams: int = 1) -> Engine:
     """The engine called `name` on a bundle, for up to `streams` calls at the same time.
 
-    `auto` is bf16 where engine and processor have it. Raises ConfigError for
+    `auto` is bf16 where engine and processor have it and the bundle was evaluated in it. Raises ConfigError for
     an unknown name, EngineError where the engine is not installed or refuses.
     """
     module = ENGINES.get(name)
@@ -64,7 +66,6 @@ def open_engine(name: str, bundle: Bundle, precision: Literal["auto"] | Precisio
         open_it: Open = import_module(module).open_engine
     except ImportError as error:
         raise EngineError(
-            f"engine {name!r} is not installed ({error}): "
-            f"pip install 'tapetum[{'train' if name == 'torch' else name}]', or choose another engine"
+            f"engine {name!r} is not installed ({error}): pip install {_INSTALL[name]}, or choose another engine"
         ) from error
     return open_it(bundle, precision, streams)

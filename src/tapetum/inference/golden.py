@@ -41,5 +41,6 @@ def seal(evaluated: Bundle) -> Bundle:
     """Seal a draft that was evaluated and answers its golden pictures as recorded. Raises BundleError."""
     if not evaluated.facts.scores:
         raise BundleError(f"{evaluated.path} was not evaluated: run `tapetum evaluate {evaluated.path}` first")
-    check(evaluated, open_engine("openvino", evaluated))
+    for precision in evaluated.facts.scores:
+        check(evaluated, open_engine("openvino", evaluated, precision))
     return bundles.seal(evaluated)

@@ -1,14 +1,12 @@
 """ONNX Runtime on the processor, in fp32."""
 
-from typing import Literal
-
 import numpy as np
 import onnxruntime
 
-from tapetum.bundle import Bundle
+from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
-from tapetum.inference.engine import Outputs, Precision, require_input
+from tapetum.inference.engine import Outputs, Wanted, require_input
 
 
 class OnnxRuntimeEngine:
@@ -28,7 +26,7 @@ class OnnxRuntimeEngine:
         return Outputs(*self._session.run(["logits", "features"], {"images": images}))
 
 
-def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams: int) -> OnnxRuntimeEngine:
+def open_engine(bundle: Bundle, precision: Wanted, streams: int) -> OnnxRuntimeEngine:
     """Open a bundle's graph; `streams` is how many threads will call. Raises EngineError where it cannot be."""
     if precision == "bf16":
         raise EngineError("ONNX Runtime has no bf16 on processors: set the precision to auto or fp32")

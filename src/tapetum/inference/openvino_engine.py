@@ -1,17 +1,17 @@
 """OpenVINO on the processor: the default, and the fastest here."""
 
 import threading
-from typing import Literal
 
 import numpy as np
 import openvino
 from openvino import properties
 from openvino.properties import hint
 
-from tapetum.bundle import Bundle
+from tapetum import machine
+from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
-from tapetum.inference.engine import Outputs, Precision, require_input
+from tapetum.inference.engine import Outputs, Wanted, require_input
 
 
 class OpenVinoEngine:
@@ -37,12 +37,12 @@ class OpenVinoEngine:
         return Outputs(logits, features)
 
 
-def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams: int) -> OpenVinoEngine:
+def open_engine(bundle: Bundle, precision: Wanted, streams: int) -> OpenVinoEngine:
     """Compile a bundle's graph. Raises EngineError where it cannot be, or the processor lacks bf16."""
     core = openvino.Core()
-    has_bf16 = "BF16" in core.get_property("CPU", properties.device.capabilities)
+    has_bf16 = machine.has_bf16()
     if precision == "auto":
-        precision = "bf16" if has_bf16 else "fp32"
+        precision = "bf16" if has_bf16 and "bf16" in bundle.facts.scores else "fp32"
     elif precision == "bf16" and not has_bf16:
         raise EngineError("this processor has no bf16 instructions: set the precision to auto or fp32")
     options = {

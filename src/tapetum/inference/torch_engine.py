@@ -1,15 +1,13 @@
 """PyTorch: the reference that the other engines are held against."""
 
-from typing import Literal
-
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from tapetum.bundle import Bundle
+from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
-from tapetum.inference.engine import Outputs, Precision, require_input
+from tapetum.inference.engine import Outputs, Wanted, require_input
 from tapetum.models.network import Network
 
 
@@ -33,7 +31,7 @@ class TorchEngine:
         return Outputs(answer.logits.numpy(), answer.features.numpy())
 
 
-def open_engine(bundle: Bundle, precision: Literal["auto"] | Precision, streams: int) -> TorchEngine:
+def open_engine(bundle: Bundle, precision: Wanted, streams: int) -> TorchEngine:
     """Build a bundle's architecture with its weights. Raises EngineError where they do not fit."""
     if precision == "bf16":
         raise EngineError("the torch engine is the fp32 reference: set the precision to auto or fp32")

@@ -8,7 +8,7 @@ import structlog
 
 from tapetum import bundle as bundles
 from tapetum import machine
-from tapetum.errors import NotReady, Overloaded, PictureError
+from tapetum.errors import NotReady, Overloaded, PictureError, TapetumError
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
 from tapetum.inference.predictor import Prediction, Predictor
@@ -50,7 +50,11 @@ class Model:
             self._predictor = await asyncio.get_running_loop().run_in_executor(self._pool, self._open)
         except Exception as error:
             self.failure = error
-            log.error("the model cannot be served", reason=str(error))
+            log.error(
+                "the model cannot be served",
+                reason=str(error),
+                exc_info=None if isinstance(error, TapetumError) else error,
+            )
             self._on_failure()
             return
         facts = self._predictor.bundle.facts

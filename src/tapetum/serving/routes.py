@@ -8,9 +8,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tapetum import __version__
-from tapetum.errors import MissingPicture, PictureError
+from tapetum.errors import MissingPicture, PictureError, RequestError
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.problems import MEDIA_TYPE, Problem
@@ -122,10 +124,9 @@ def metrics(instruments: TheInstruments) -> Response:
 async def predict(request: Request, model: TheModel, instruments: TheInstruments) -> Answer:
     """Classify one picture, sent as the multipart field `file` or as the raw body."""
     start = perf_counter()
-    content = await _picture(request)
     try:
-        prediction = await model.predict(content)
-    except PictureError:
+        prediction = await model.predict(await _picture(request))
+    except (PictureError, RequestError, HTTPException, ClientDisconnect):
         raise
     except Exception:
         instruments.failed()
@@ -145,7 +146,7 @@ async def predict(request: Request, model: TheModel, instruments: TheInstruments
 
 async def _picture(request: Request) -> bytes:
     """The picture's bytes. Raises MissingPicture."""
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         async with request.form() as form:
             part = form.get(FIELD)
             if isinstance(part, UploadFile):

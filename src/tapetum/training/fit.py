@@ -11,6 +11,7 @@ import torch
 
 from tapetum import machine
 from tapetum.data import loader
+from tapetum.data.cache import Rows
 from tapetum.errors import TrainingError
 from tapetum.models.network import Network
 from tapetum.progress import Advance, silent
@@ -20,9 +21,9 @@ from tapetum.training.step import infer, train_step
 
 
 class Pictures(NamedTuple):
-    """`pixels` uint8 (N, H, W, 3) and `labels` int64 (N,)."""
+    """`pixels` uint8 (N, H, W, 3), or rows of a cache of such, and `labels` int64 (N,)."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Rows
     labels: np.ndarray
 
 

@@ -13,6 +13,7 @@ import yaml
 from tapetum import files
 from tapetum.bundle import Bundle
 from tapetum.data import cache
+from tapetum.data.cache import Rows
 from tapetum.data.manifest import Manifest
 from tapetum.data.scan import Part
 from tapetum.errors import ConfigError
@@ -24,7 +25,7 @@ from tapetum.training.fit import EpochResult, Pictures, fit
 from tapetum.training.step import infer
 from tapetum.training.tracking import Run
 
-RECIPE, HISTORY, BUNDLE = "recipe.yaml", "history.json", "bundle"
+RECIPE, HISTORY, DRAFT = "recipe.yaml", "history.json", "draft"
 
 
 def train(
@@ -36,7 +37,7 @@ def train(
     on_epoch: Callable[[EpochResult], None],
     advance: Advance,
 ) -> Bundle:
-    """Decode, fit, keep the weights of the best epoch, and export them to `out`/bundle.
+    """Decode, fit, keep the weights of the best epoch, and export them to `out`/draft.
 
     The best epoch has the highest validation accuracy, of equals the lowest
     loss. Raises ConfigError, ResourceError, DataError or TrainingError.
@@ -65,7 +66,7 @@ def train(
             best, weights = result, copy.deepcopy(network.state_dict())
     files.write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
     network.load_state_dict(weights)
-    return export(network, recipe, manifest, out / BUNDLE)
+    return export(network, recipe, manifest, out / DRAFT)
 
 
 def _require_room(network: Network, recipe: Recipe) -> None:
@@ -83,4 +84,4 @@ def _require_room(network: Network, recipe: Recipe) -> None:
 def _pictures(manifest: Manifest, pixels: np.ndarray, part: Part) -> Pictures:
     rows = [row for row, sample in enumerate(manifest.samples) if sample.part == part]
     labels = np.array([manifest.labels.index(manifest.samples[row].label) for row in rows], np.int64)
-    return Pictures(pixels[rows], labels)
+    return Pictures(Rows(pixels, np.array(rows)), labels)

@@ -2,16 +2,20 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
 
 from tapetum.errors import ConfigError
 from tapetum.settings import masked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = structlog.get_logger()
 
 
 class Run(Protocol):
@@ -56,24 +60,43 @@ class NullTracker:
 
 
 class MlflowRun:
-    """A run on an MLflow server or in its SQLite file."""
+    """A run on an MLflow server or in its SQLite file; when that fails, a warning is all that is lost."""
 
     def __init__(self, client: "MlflowClient", run_id: str, address: str) -> None:
         self.address = address
         self._client = client
         self._run_id = run_id
+        self._is_lost = False
+
+    def params(self, values: Mapping[str, str]) -> None:
+        """Record the choices of the run."""
+        for name, value in values.items():
+            self._try(self._client.log_param, name, value)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record figures at a step."""
         for name, value in values.items():
-            self._client.log_metric(self._run_id, name, value, step=step)
+            self._try(self._client.log_metric, name, value, step=step)
 
     def file(self, path: Path) -> None:
         """Keep a file, or all files of a folder, as artifacts."""
         if path.is_dir():
-            self._client.log_artifacts(self._run_id, str(path), path.name)
+            self._try(self._client.log_artifacts, str(path), path.name)
         else:
-            self._client.log_artifact(self._run_id, str(path))
+            self._try(self._client.log_artifact, str(path))
+
+    def finish(self, status: str) -> None:
+        """Mark the run FINISHED or FAILED."""
+        self._try(self._client.set_terminated, status)
+
+    def _try(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        if self._is_lost:
+            return
+        try:
+            call(self._run_id, *arguments, **options)
+        except Exception as error:  # of MLflow, its database or the network: no base but this
+            self._is_lost = True
+            log.warning("tracking stopped, training goes on", reason=masked(error))
 
 
 class MlflowTracker:
@@ -96,25 +119,28 @@ class MlflowTracker:
         for talkative in ("alembic", "mlflow"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
         try:
+            artifacts = None
             if self._uri.startswith("sqlite:///"):
-                Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+                home = Path(self._uri.removeprefix("sqlite:///")).absolute().parent
+                home.mkdir(parents=True, exist_ok=True)
+                artifacts = (home / "artifacts" / experiment).as_uri()
             client = mlflow.MlflowClient(self._uri)
             known = client.get_experiment_by_name(experiment)
-            experiment_id = known.experiment_id if known else client.create_experiment(experiment)
+            experiment_id = known.experiment_id if known else client.create_experiment(experiment, artifacts)
             run_id = client.create_run(experiment_id).info.run_id
         except Exception as error:  # its own errors, SQLAlchemy's, KeyError for an unknown scheme: no base but this
             raise ConfigError(
                 f"MLFLOW_TRACKING_URI is {masked(self._uri)!r}, which cannot be used: {masked(error)}; "
                 "expected the address of a server, sqlite:///mlruns/mlflow.db, or none"
             ) from None
-        for name, value in params.items():
-            client.log_param(run_id, name, value)
+        tracked = MlflowRun(client, run_id, f"run {run_id} of experiment {experiment} in {masked(self._uri)}")
         status = "FAILED"
         try:
-            yield MlflowRun(client, run_id, f"run {run_id} of experiment {experiment} in {masked(self._uri)}")
+            tracked.params(params)
+            yield tracked
             status = "FINISHED"
         finally:
-            client.set_terminated(run_id, status)
+            tracked.finish(status)
 
 
 def open_tracker(uri: str) -> Tracker:

@@ -135,10 +135,24 @@ def test_labels_that_the_bundle_does_not_know_are_named(evaluated, manifest):
         measure(evaluated, strange, "test", "openvino", "fp32")
 
 
+def test_a_picture_that_changed_is_not_scored(bundle_path, trained, tmp_path):
+    """Its score would be recorded under the digest of another picture."""
+    moved = replace(
+        manifests.load(trained / "manifest.json"), root=Path(shutil.copytree(trained / "pictures", tmp_path / "p"))
+    )
+    victim, other = moved.part("test")[:2]
+    (moved.root / victim.path).write_bytes((moved.root / other.path).read_bytes())
+
+    with pytest.raises(DataError, match=f"{victim.path} changed since the manifest was written"):
+        measure(bundles.load(bundle_path), moved, "test", "openvino", "fp32")
+
+
 def test_a_picture_that_is_gone_is_named_with_the_remedy(evaluated, manifest, tmp_path):
     moved = replace(manifest, root=tmp_path)
 
-    with pytest.raises(DataError, match=rf"{moved.part('test')[0].path}: .* cannot be read: No such file.*data split"):
+    with pytest.raises(
+        DataError, match=rf"{moved.part('test')[0].path} cannot be read any more: No such file.*data split"
+    ):
         measure(evaluated, moved, "test", "openvino", "fp32")
 
 

@@ -21,7 +21,8 @@ PICTURES = 200
 def scores(accuracy: float = 0.95, recall: float = 0.9, error: float = 0.01) -> Scores:
     """Scores of cat, at least 0.9, and of dog with the recall given."""
     at = [Interval(value, value - 0.01, value + 0.01) for value in (accuracy, error)]
-    classes = {"cat": ClassScores(0.9, max(0.9, recall), 0.9, 100), "dog": ClassScores(0.9, recall, 0.9, 100)}
+    nine, own, best = (Interval(value, value, value) for value in (0.9, recall, max(0.9, recall)))
+    classes = {"cat": ClassScores(nine, best, nine, 100), "dog": ClassScores(nine, own, nine, 100)}
     return Scores(PICTURES, at[0], at[0], at[0], at[0], at[1], at[1], classes, [[90, 10], [10, 90]])
 
 

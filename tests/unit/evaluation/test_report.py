@@ -55,13 +55,16 @@ def test_scores_stand_with_their_intervals_by_precision():
 
 
 def test_classes_stand_with_their_shares_and_counts():
-    head, _, *rows = cells(classes_table(scored(4)))
+    scores = scored(4)
+    head, _, *rows = cells(classes_table(scores))
 
     assert head == ["class", "precision", "recall", "f1", "pictures"]
-    assert rows == [
+    assert [[row[0], *(cell.split()[0] for cell in row[1:])] for row in rows] == [
         ["cat", "1.0000", "0.9000", "0.9474", "40"],
         ["a longer label", "0.7143", "1.0000", "0.8333", "10"],
     ]
+    recall = scores.classes["cat"].recall
+    assert rows[0][2] == f"0.9000 [{recall.low:.4f}, {recall.high:.4f}]"
 
 
 def test_the_confusion_has_true_classes_in_rows_and_answers_in_columns():
