@@ -131,14 +131,14 @@ def paired_difference(candidate: np.ndarray, incumbent: np.ndarray, seed: int = 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     """The temperature from 0.05 to 20 that minimises log loss (Guo et al. 2017).
 
-    The true class counts (N + 1) / (N + K), each other 1 / (N + K), as Platt
-    (1999) proposed: where a few pictures were all answered rightly, the loss
-    alone would call for endless confidence. A golden-section search over the
-    logarithm: the loss has one minimum there.
+    The true class counts (N + 1) / (N + 2) and the others share the rest, as
+    Platt (1999) proposed: where a few pictures were all answered rightly, the
+    loss alone would call for endless confidence. A golden-section search over
+    the logarithm: the loss has one minimum there.
     """
     samples, n_classes = logits.shape
-    targets = np.full(logits.shape, 1 / (samples + n_classes))
-    targets[np.arange(samples), truth] = (samples + 1) / (samples + n_classes)
+    targets = np.full(logits.shape, 1 / (samples + 2) / (n_classes - 1))
+    targets[np.arange(samples), truth] = (samples + 1) / (samples + 2)
 
     def loss(log_temperature: float) -> float:
         probabilities = softmax(logits, float(np.exp(log_temperature)))

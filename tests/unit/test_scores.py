@@ -176,7 +176,7 @@ def test_an_overconfident_model_gets_about_the_temperature_it_was_sharpened_by()
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("scale", [0.01, 1, 100])
 def test_a_fitted_temperature_hardly_ever_makes_log_loss_worse(seed, scale):
-    """By its prior of one picture a class it may, a little; without one it would call for endless confidence."""
+    """By its prior of one wrong answer it may, a little; without one it would call for endless confidence."""
     logits, truth = sampled(30, seed, scale=scale)
     fitted = softmax(logits, fit_temperature(logits, truth))
 
