@@ -74,7 +74,8 @@ def split(folder: Path, out: Path, val: float | None, test: float | None, seed: 
     Example: tapetum data split photos --out manifest.json
     """
     from tapetum.data import manifest
-    from tapetum.data.scan import PARTS, scan
+    from tapetum.data.sample import PARTS
+    from tapetum.data.scan import scan
     from tapetum.recipe import parts
 
     choices = parts(val=val, test=test, seed=seed)

@@ -67,7 +67,7 @@ def fetch(source: str, out: Path) -> Path:
 def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
-    from tapetum.data.scan import PARTS
+    from tapetum.data.sample import PARTS
     from tapetum.training.tracking import open_tracker
 
     files.require_space(out, _LEAST_FREE_BYTES)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tapetum import files, image
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Sample
+from tapetum.data.sample import Sample
 from tapetum.errors import DataError, PictureError
 from tapetum.image import Preprocess
 from tapetum.machine import cores

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tapetum import files
-from tapetum.data.scan import PARTS, Excluded, Part, Sample, Scan
+from tapetum.data.sample import PARTS, Part, Sample
+from tapetum.data.scan import Excluded, Scan
 from tapetum.errors import DataError
 from tapetum.recipe import Parts
 

@@ -5,35 +5,15 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 from tapetum import image
+from tapetum.data.sample import Part, Sample, to_part
 from tapetum.errors import DataError, PictureError
 from tapetum.machine import cores
 from tapetum.progress import Advance, silent
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
-_PART_FOLDERS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
 _SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 _LAYOUTS = "CLASS/picture.jpg, or PART/CLASS/picture.jpg with the parts train, val and test"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One picture file; `path` is relative to the folder, `part` is None until one is assigned."""
-
-    path: str
-    label: str
-    part: Part | None
-    digest: str  # SHA-256 of the file's content
 
 
 @dataclass(frozen=True)
@@ -101,7 +81,7 @@ def _find(root: Path) -> list[Sample]:
             f"val nor test: move it away; expected {_LAYOUTS}"
         )
     return [
-        _sample(root, file, label, _PART_FOLDERS[folder.name.lower()])
+        _sample(root, file, label, to_part(folder.name))
         for folder in parts
         for label in _subfolders(folder)
         for file in _pictures(label)
@@ -110,12 +90,12 @@ def _find(root: Path) -> list[Sample]:
 
 def _is_part(folder: Path) -> bool:
     """A folder called train may also be a class: of trains. Then the pictures lie in it, not in folders of it."""
-    is_named_so = folder.name.lower() in _PART_FOLDERS
+    is_named_so = to_part(folder.name) is not None
     return is_named_so and all(file.parent != folder for file in _pictures(folder))
 
 
 def _sample(root: Path, file: Path, label: Path, part: Part | None) -> Sample:
-    return Sample(file.relative_to(root).as_posix(), label.name, part, "")
+    return Sample(file.relative_to(root).as_posix(), label.name, part)
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from tapetum import bundle as bundles
 from tapetum import files, machine
 from tapetum.bundle import CARD, PREDICTIONS, Bundle
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Part
+from tapetum.data.sample import Part
 from tapetum.errors import DataError, PictureError
 from tapetum.evaluation.card import card
 from tapetum.inference.engine import Precision, open_engine

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from tapetum.data.manifest import build, load, save, split
-from tapetum.data.scan import Sample, scan
+from tapetum.data.sample import Sample
+from tapetum.data.scan import scan
 from tapetum.errors import DataError
 from tapetum.recipe import Parts
 
