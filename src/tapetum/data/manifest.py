@@ -103,7 +103,7 @@ def load(path: Path) -> Manifest:
         raise DataError(f"{path} is not a manifest ({error}): `tapetum data split` writes one") from error
     is_whole = manifest.labels == _labels(manifest.samples)
     if not is_whole or _fingerprint(manifest.samples) != manifest.fingerprint:
-        raise DataError(f"manifest {path} was changed by hand: `tapetum data split {manifest.root}` writes it anew")
+        raise DataError(f"manifest {path} was changed by hand: `tapetum data split` writes it anew")
     return manifest
 
 
