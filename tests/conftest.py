@@ -59,7 +59,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run that tells bright from dark; its bundle is sealed. Not to be changed."""
     out = tmp_path_factory.mktemp("run")
     pictures = fill(out / "pictures")
-    chosen = recipe.for_folder(pictures, ["image.height=16", "image.width=16", "train.epochs=4", "augment.flip=false"])
+    chosen = recipe.for_pictures(
+        pictures, ["image.height=16", "image.width=16", "train.epochs=4", "augment.flip=false"]
+    )
     manifest, _ = pipeline.divide(pictures, chosen.parts, out, silent)
     outcome = pipeline.train(chosen, manifest, out, out / "cache", NullTracker(), lambda result: None, silent)
     assert outcome.bundle.is_sealed

@@ -8,6 +8,7 @@ from pathlib import Path
 from tapetum import bundle as bundles
 from tapetum import files
 from tapetum.bundle import Bundle
+from tapetum.data import listing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import Finding, check
 from tapetum.data.manifest import Manifest
@@ -36,11 +37,11 @@ class Outcome:
 
 
 def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[Manifest, list[Finding]]:
-    """The manifest of a folder, written to `out`, and what is wrong with the pictures; or a manifest as it was written.
+    """The manifest of a folder or a listing, and what is wrong with the pictures; or a manifest as it was written.
 
-    Raises DataError.
+    The manifest is written to `out`. Raises DataError.
     """
-    if pictures.is_file():
+    if pictures.is_file() and not listing.is_listing(pictures):
         manifest, findings = manifests.load(pictures), []
     else:
         scanned = scan(pictures, advance)

@@ -118,9 +118,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return build(choices, overrides)
 
 
-def for_folder(folder: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe for a folder of photographs that has none. Raises ConfigError."""
-    title = folder.resolve().name or "pictures"
+def for_pictures(pictures: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe for photographs that have none, named as their folder or their listing is. Raises ConfigError."""
+    place = pictures.resolve()
+    title = (place.stem if place.is_file() else place.name) or "pictures"
     name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
     return build({"name": name, "title": title, **_PHOTOGRAPHS}, overrides)
 

@@ -154,6 +154,45 @@ def test_a_broken_picture_is_named_and_left_out(run, folder, tmp_path):
     assert "left out 1" in trained.stdout
 
 
+@pytest.mark.parametrize("name", ["pets.csv", "pets.jsonl"])
+def test_a_listing_is_taken_wherever_a_folder_is(run, folder, tmp_path, name):
+    """Its parts and labels count, not those of the folders that its pictures lie in."""
+    rows = [
+        {"path": file.relative_to(tmp_path).as_posix(), "label": f"{file.parent.name}er", "part": part}
+        for label in ("bright", "dark")
+        for file, part in zip(sorted((folder / label).iterdir()), ["train", "val", "test", "train"] * 10, strict=True)
+    ]
+    lines = [f"{row['path']},{row['label']},{row['part']}" for row in rows]
+    table = ["path,label,part", *lines] if name.endswith("csv") else [json.dumps(row) for row in rows]
+    (tmp_path / name).write_text("\n".join(table))
+
+    checked = run("data", "check", name, "--json")
+    split = run("data", "split", name, "--out", "manifest.json")
+    trained = run("train", name, *QUICK)
+    again = run("train", "digits", "--data", "manifest.json", "--out", "again", *QUICK)
+
+    assert json.loads(checked.stdout)["classes"] == {"brighter": 40, "darker": 40}
+    assert "train 40, val 20, test 20; 0 left out" in split.stdout
+    assert trained.returncode == 0, trained.stderr
+    facts = [json.loads((tmp_path / out / "bundle" / "bundle.json").read_text()) for out in ("runs/pets", "again")]
+    assert [entry["labels"] for entry in facts] == [["brighter", "darker"]] * 2, again.stderr
+    assert facts[0]["fingerprint"] == facts[1]["fingerprint"]
+
+
+def test_faulty_rows_of_a_listing_are_named_with_their_lines(run, folder, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label\npictures/bright/00.png,bright\nnone.png,dark\n../x.png,dark\n")
+
+    checked, trained = run("data", "check", "labels.csv"), run("train", "labels.csv")
+
+    assert (checked.returncode, trained.returncode) == (2, 2)
+    assert checked.stderr == trained.stderr
+    assert checked.stderr.splitlines() == [
+        "tapetum: labels.csv: rows to be mended or removed: 2; paths start at ./",
+        "  line 3: none.png is not there",
+        "  line 4: ../x.png leads out of the folder: move the picture into it",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -163,6 +202,10 @@ def test_a_broken_picture_is_named_and_left_out(run, folder, tmp_path):
         (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),
         (("train", "digits", "image.height=8"), "image.height and image.width are 8 and 32, too small for simple_cnn"),
         (("data", "check", "nowhere"), "nowhere is not a folder"),
+        (("data", "check", "nowhere.csv"), "nowhere.csv cannot be read: No such file"),
+        (("train", "nowhere.csv"), "nowhere.csv cannot be read: No such file"),
+        (("data", "check", __file__), "test_main_job.py is not a folder: expected one of labelled pictures, or a .csv"),
+        (("train", "digits", "--data", __file__), "test_main_job.py is not a manifest"),
         (("data", "fetch", "digitz", "--to", "x"), "unknown source 'digitz' (did you mean 'digits'?)"),
         (("evaluate", "nowhere", "--data", "m.json"), "nowhere is not a bundle"),
         (("predict", "nowhere", "a.jpg"), "nowhere is not a bundle"),

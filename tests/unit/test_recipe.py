@@ -154,24 +154,32 @@ def test_a_name_of_no_recipe_lists_the_shipped_ones():
     ],
 )
 def test_a_folder_gets_a_recipe_of_its_name(tmp_path, folder, name, title):
-    found = recipe.for_folder(tmp_path / folder)
+    found = recipe.for_pictures(tmp_path / folder)
 
     assert (found.name, found.title) == (name, title)
+
+
+def test_a_listing_gets_a_recipe_of_its_name_without_the_ending(tmp_path):
+    (tmp_path / "My pets.csv").touch()
+
+    found = recipe.for_pictures(tmp_path / "My pets.csv")
+
+    assert (found.name, found.title) == ("my-pets", "My pets")
 
 
 def test_the_working_folder_gets_a_recipe_of_its_real_name(tmp_path, monkeypatch):
     (tmp_path / "pets").mkdir()
     monkeypatch.chdir(tmp_path / "pets")
 
-    assert recipe.for_folder(Path()).name == "pets"
+    assert recipe.for_pictures(Path()).name == "pets"
 
 
 def test_the_root_folder_gets_a_recipe_too():
-    assert recipe.for_folder(Path("/")).title == "pictures"
+    assert recipe.for_pictures(Path("/")).title == "pictures"
 
 
 def test_a_recipe_for_a_folder_takes_overrides(tmp_path):
-    assert recipe.for_folder(tmp_path, ["image.height=64"]).image.height == 64
+    assert recipe.for_pictures(tmp_path, ["image.height=64"]).image.height == 64
 
 
 @pytest.mark.parametrize("section", [None, "image", "parts", "model", "augment", "train", "gate"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tapetum.cli.terminal import FOLDER, JSON, echo_json, progress
+from tapetum.cli.terminal import ANY_PATH, FOLDER, JSON, echo_json, progress
 
 
 @click.group("data")
@@ -29,11 +29,13 @@ def fetch(source: str, target: Path) -> None:
 
 
 @command.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("pictures", type=ANY_PATH)
 @JSON
 @click.pass_context
-def check(context: click.Context, folder: Path, as_json: bool) -> None:
+def check(context: click.Context, pictures: Path, as_json: bool) -> None:
     """Look for broken, copied and contradictory pictures; exit code 1 where there are findings.
+
+    PICTURES is a folder, or a CSV or JSON-lines file of path and label.
 
     Example: tapetum data check photos
     """
@@ -41,20 +43,20 @@ def check(context: click.Context, folder: Path, as_json: bool) -> None:
     from tapetum.data.scan import scan
 
     with progress() as advance:
-        scanned = scan(folder, advance)
+        scanned = scan(pictures, advance)
     findings = checks.check(scanned)
     counts = Counter(sample.label for sample in scanned.samples)
     if as_json:
         echo_json(
             {
-                "folder": str(folder),
+                "pictures": str(pictures),
                 "classes": dict(sorted(counts.items())),
                 "findings": [asdict(entry) for entry in findings],
             }
         )
     else:
         classes = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
-        click.echo(f"{folder}: {counts.total()} readable pictures in {len(counts)} classes ({classes})")
+        click.echo(f"{pictures}: {counts.total()} readable pictures in {len(counts)} classes ({classes})")
         for finding in findings:
             click.echo(finding.to_text())
         if not findings:
@@ -63,23 +65,26 @@ def check(context: click.Context, folder: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("pictures", type=ANY_PATH)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Manifest to write, such as manifest.json.")
 @click.option("--val", type=float, help="Share of the validation part; as in recipes by default.")
 @click.option("--test", type=float, help="Share of the test part; as in recipes by default.")
 @click.option("--seed", type=int, help="Another seed gives another division.")
-def split(folder: Path, out: Path, val: float | None, test: float | None, seed: int | None) -> None:
+def split(pictures: Path, out: Path, val: float | None, test: float | None, seed: int | None) -> None:
     """Divide pictures into train, val and test by the hash of their content.
+
+    PICTURES is a folder, or a CSV or JSON-lines file of path and label.
 
     Example: tapetum data split photos --out manifest.json
     """
     from tapetum.data import manifest
-    from tapetum.data.scan import PARTS, scan
+    from tapetum.data.sample import PARTS
+    from tapetum.data.scan import scan
     from tapetum.recipe import parts
 
     choices = parts(val=val, test=test, seed=seed)
     with progress() as advance:
-        divided = manifest.build(scan(folder, advance), choices)
+        divided = manifest.build(scan(pictures, advance), choices)
     manifest.save(divided, out)
     sizes = ", ".join(f"{part} {len(divided.part(part))}" for part in PARTS)
     click.echo(f"{out}: {sizes}; {len(divided.excluded)} left out; fingerprint {divided.fingerprint[:12]}")

@@ -15,7 +15,7 @@ from tapetum.cli.train import fetch, say, train
 
 if TYPE_CHECKING:
     from tapetum.data.manifest import Manifest
-    from tapetum.data.scan import Sample
+    from tapetum.data.sample import Sample
 
 HOST = "127.0.0.1"
 SHOWN = 10

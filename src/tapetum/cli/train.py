@@ -19,30 +19,37 @@ _LEAST_FREE_BYTES = 50_000_000
 
 
 @click.command("train")
-@click.argument("recipe_or_folder", metavar="RECIPE|FOLDER", type=ANY_PATH)
+@click.argument("recipe_or_pictures", metavar="RECIPE|PICTURES", type=ANY_PATH)
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option("--data", "pictures", type=ANY_PATH, help="Folder of labelled pictures, or a manifest.")
+@click.option(
+    "--data", "pictures", type=ANY_PATH, help="Folder, CSV or JSON-lines file of labelled pictures, or a manifest."
+)
 @click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
 @click.pass_context
 def command(
-    context: click.Context, recipe_or_folder: Path, overrides: tuple[str, ...], pictures: Path | None, out: Path | None
+    context: click.Context,
+    recipe_or_pictures: Path,
+    overrides: tuple[str, ...],
+    pictures: Path | None,
+    out: Path | None,
 ) -> None:
     """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
 
-    RECIPE is a file, or the name of a shipped recipe such as cats-dogs. A
-    FOLDER of labelled pictures alone gets a recipe for photographs. KEY=VALUE
-    changes one choice of the recipe.
+    RECIPE is a file, or the name of a shipped recipe such as cats-dogs.
+    PICTURES alone, a folder or a CSV or JSON-lines file of path and label, get
+    a recipe for photographs. KEY=VALUE changes one choice of the recipe.
 
     Example: tapetum train cats-dogs --data photos train.epochs=5
     """
     from tapetum import machine, recipe
+    from tapetum.data import listing
     from tapetum.errors import ConfigError
 
     machine.keep_freed_memory()
-    if pictures is None and recipe_or_folder.is_dir():
-        chosen, pictures = recipe.for_folder(recipe_or_folder, overrides), recipe_or_folder
+    if pictures is None and (recipe_or_pictures.is_dir() or listing.is_listing(recipe_or_pictures)):
+        chosen, pictures = recipe.for_pictures(recipe_or_pictures, overrides), recipe_or_pictures
     else:
-        chosen = recipe.load(recipe_or_folder, overrides)
+        chosen = recipe.load(recipe_or_pictures, overrides)
     out = out or Path("runs") / chosen.name
     if pictures is None:
         if chosen.source is None:
@@ -68,7 +75,7 @@ def fetch(source: str, out: Path) -> Path:
 def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
-    from tapetum.data.scan import PARTS
+    from tapetum.data.sample import PARTS
     from tapetum.training.tracking import open_tracker
 
     files.require_space(out, _LEAST_FREE_BYTES)

@@ -9,7 +9,8 @@ import numpy as np
 
 from tapetum import files, image
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Sample, read
+from tapetum.data.sample import Sample
+from tapetum.data.scan import read
 from tapetum.image import Preprocess
 from tapetum.machine import cores
 from tapetum.progress import Advance, silent

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
-from tapetum.data.scan import Sample, Scan
+from tapetum.data.sample import Sample
+from tapetum.data.scan import Scan
 
 FEWEST_PICTURES = 20
 LARGEST_RATIO = 10

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tapetum import files
-from tapetum.data.scan import PARTS, Excluded, Part, Sample, Scan
+from tapetum.data.sample import PARTS, Part, Sample
+from tapetum.data.scan import Excluded, Scan
 from tapetum.errors import DataError
 from tapetum.recipe import Parts
 
@@ -102,7 +103,7 @@ def load(path: Path) -> Manifest:
         raise DataError(f"{path} is not a manifest ({error}): `tapetum data split` writes one") from error
     is_whole = manifest.labels == _labels(manifest.samples)
     if not is_whole or _fingerprint(manifest.samples) != manifest.fingerprint:
-        raise DataError(f"manifest {path} was changed by hand: `tapetum data split {manifest.root}` writes it anew")
+        raise DataError(f"manifest {path} was changed by hand: `tapetum data split` writes it anew")
     return manifest
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from tapetum.bundle import Facts
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import PARTS
+from tapetum.data.sample import PARTS
 from tapetum.evaluation.report import report, table
 from tapetum.scores import RESAMPLES
 

@@ -10,7 +10,8 @@ from tapetum import bundle as bundles
 from tapetum import files, machine
 from tapetum.bundle import CARD, PREDICTIONS, Bundle, Precision
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Part, read
+from tapetum.data.sample import Part
+from tapetum.data.scan import read
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation.card import card
 from tapetum.inference import golden

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from tapetum import __version__, bundle, image
 from tapetum.bundle import GRAPH, WEIGHTS, Bundle, Facts, Golden
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Sample
+from tapetum.data.sample import Sample
 from tapetum.errors import TrainingError
 from tapetum.image import Preprocess
 from tapetum.inference.engine import open_engine

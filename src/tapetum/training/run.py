@@ -15,7 +15,7 @@ from tapetum.bundle import Bundle
 from tapetum.data import cache
 from tapetum.data.cache import Rows
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import Part
+from tapetum.data.sample import Part
 from tapetum.errors import ConfigError
 from tapetum.models.network import Network
 from tapetum.progress import Advance

@@ -8,7 +8,8 @@ import pytest
 from tapetum import image
 from tapetum.data import cache
 from tapetum.data.manifest import Manifest, build
-from tapetum.data.scan import Sample, scan
+from tapetum.data.sample import Sample
+from tapetum.data.scan import scan
 from tapetum.errors import DataError, ResourceError
 from tapetum.image import Preprocess
 from tapetum.recipe import Parts

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tapetum.data.checks import Finding, check
-from tapetum.data.scan import Excluded, Part, Sample, Scan, scan
+from tapetum.data.sample import Part, Sample
+from tapetum.data.scan import Excluded, Scan, scan
 
 
 def samples(label: str, count: int, part: Part | None = None) -> list[Sample]:

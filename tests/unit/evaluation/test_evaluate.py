@@ -13,7 +13,7 @@ from tapetum import machine
 from tapetum.bundle import Bundle
 from tapetum.data import manifest as manifests
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import PARTS
+from tapetum.data.sample import PARTS
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation.evaluate import evaluate, measure
 from tapetum.scores import fit_temperature, score, softmax
