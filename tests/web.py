@@ -28,9 +28,9 @@ def web() -> Iterator[Web]:
             answer = place.answers.pop(0) if len(place.answers) > 1 else place.answers[0]
             answer(self)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 (the name is http.server's)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

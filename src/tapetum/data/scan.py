@@ -14,7 +14,7 @@ from tapetum.progress import Advance, silent
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
-_PART_FOLDERS: dict[str, Part] = {
+PART_FOLDERS: dict[str, Part] = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -22,7 +22,7 @@ _PART_FOLDERS: dict[str, Part] = {
     "validation": "val",
     "test": "test",
 }
-_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 _LAYOUTS = "CLASS/picture.jpg, or PART/CLASS/picture.jpg with the parts train, val and test"
 
 
@@ -101,7 +101,7 @@ def _find(root: Path) -> list[Sample]:
             f"val nor test: move it away; expected {_LAYOUTS}"
         )
     return [
-        _sample(root, file, label, _PART_FOLDERS[folder.name.lower()])
+        _sample(root, file, label, PART_FOLDERS[folder.name.lower()])
         for folder in parts
         for label in _subfolders(folder)
         for file in _pictures(label)
@@ -110,7 +110,7 @@ def _find(root: Path) -> list[Sample]:
 
 def _is_part(folder: Path) -> bool:
     """A folder called train may also be a class: of trains. Then the pictures lie in it, not in folders of it."""
-    is_named_so = folder.name.lower() in _PART_FOLDERS
+    is_named_so = folder.name.lower() in PART_FOLDERS
     return is_named_so and all(file.parent != folder for file in _pictures(folder))
 
 
@@ -126,7 +126,7 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(
         entry
         for entry in folder.rglob("*")
-        if entry.suffix.lower() in _SUFFIXES and entry.is_file() and "/." not in f"/{entry.relative_to(folder)}"
+        if entry.suffix.lower() in SUFFIXES and entry.is_file() and "/." not in f"/{entry.relative_to(folder)}"
     )
 
 
