@@ -24,6 +24,7 @@ def web() -> Iterator[Web]:
         def do_GET(self) -> None:
             # One answer a connection, so that a cut connection is cut for the client too.
             self.close_connection = True
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             place.asked.append(dict(self.headers.items()))
             answer = place.answers.pop(0) if len(place.answers) > 1 else place.answers[0]
             answer(self)
