@@ -53,7 +53,7 @@ def download(
         raise ConfigError(f"{masked(url)} is neither http:// nor https://: only these can be fetched")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    with httpx.Client(follow_redirects=True, max_redirects=_MAX_REDIRECTS, timeout=_TIMEOUT_S) as client:
+    with _client() as client:
         _persist(lambda: _receive(client, url, part, max_bytes, advance), url, part, sleep)
     if sha256 is not None and (found := files.sha256(part)) != sha256.lower():
         _forget(part)
@@ -69,6 +69,17 @@ def checked_sha256(sha256: str | None) -> None:
     """Raise ConfigError unless `sha256` is none or 64 hexadecimal digits."""
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise ConfigError(f"--sha256 is {sha256!r}: expected 64 hexadecimal digits, as sha256sum prints them")
+
+
+def _client() -> httpx.Client:
+    """Proxies and certificates are those of the environment, as httpx reads it."""
+    try:
+        return httpx.Client(follow_redirects=True, max_redirects=_MAX_REDIRECTS, timeout=_TIMEOUT_S)
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        raise ConfigError(
+            f"the proxy or the certificates that the environment names cannot be used ({error}): "
+            "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE"
+        ) from None
 
 
 def _persist(receive: Callable[[], None], url: str, part: Path, sleep: Callable[[float], None]) -> None:

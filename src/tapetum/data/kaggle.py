@@ -17,7 +17,7 @@ _CREDENTIALS = (
 
 
 def fill(target: Path, kept: Path, advance: Advance) -> None:
-    """24,998 photographs as cat/*.jpg and dog/*.jpg; some are broken, as `tapetum data check` will say.
+    """Photographs as cat/*.jpg and dog/*.jpg; some are broken, as `tapetum data check` will say.
 
     Raises ConfigError without credentials, DataError without kagglehub or for another content, DownloadError.
     """

@@ -326,3 +326,16 @@ def test_a_password_in_the_address_stays_out_of_the_message(server, target):
 
     with pytest.raises(DownloadError, match=r"http://me:\*\*\*@127"):
         download(server.url.replace("//", "//me:secret@"), target)
+
+
+def test_an_address_that_is_none_is_named(target):
+    with pytest.raises(DownloadError, match=r"http://host:port/ leads to no http address \(Invalid port"):
+        download("http://host:port/", target)
+
+
+@pytest.mark.parametrize(("name", "value"), [("HTTP_PROXY", "nonsense://x"), ("SSL_CERT_FILE", "/nowhere.pem")])
+def test_an_environment_that_cannot_be_used_is_named(target, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError, match=r"cannot be used \(.*\): check HTTP_PROXY.* and SSL_CERT_FILE"):
+        download("http://localhost/a.zip", target)

@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from web import says, serves, web
 
+from tapetum.data.download import download
 from tapetum.data.sources import fetch
 from tapetum.errors import ConfigError, DataError, DownloadError
 
@@ -102,6 +103,20 @@ def test_an_address_gives_the_same_and_leaves_no_archive(archive, folder, tmp_pa
 
     assert names(target) == names(folder)
     assert [path.name for path in target.parent.iterdir()] == ["copy"]
+
+
+def test_a_download_that_broke_off_goes_on_with_the_next_fetch(archive, folder, tmp_path):
+    target = tmp_path / "copy"
+    with web() as server:
+        server.answers = [serves(archive.read_bytes(), cut_after=100)]
+        with pytest.raises(DownloadError):
+            download(server.url, tmp_path / "copy.download", sleep=lambda pause_s: None)
+        server.answers = [serves(archive.read_bytes())]
+
+        fetch(server.url, target)
+
+    assert server.asked[-1]["Range"] == "bytes=500-"
+    assert names(target) == names(folder)
 
 
 def test_a_page_instead_of_an_archive_leaves_nothing(tmp_path):
