@@ -85,7 +85,8 @@ def _client() -> httpx.Client:
 def _persist(receive: Callable[[], None], url: str, part: Path, sleep: Callable[[float], None]) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            return receive()
+            receive()
+            return
         except httpx.TooManyRedirects:
             raise DownloadError(
                 f"{masked(url)} redirects more than {_MAX_REDIRECTS} times: open it in a browser for its last address"
@@ -103,7 +104,6 @@ def _persist(receive: Callable[[], None], url: str, part: Path, sleep: Callable[
                     f"{masked(url)} failed {TRIES} times, at last with {error}: try again later{rest}"
                 ) from None
             sleep(2.0 ** (attempt - 1))
-    return None
 
 
 def _receive(client: httpx.Client, url: str, part: Path, max_bytes: int, advance: Advance) -> None:

@@ -159,3 +159,11 @@ def test_an_array_that_is_larger_than_its_bytes_is_refused(rows, tmp_path):
 
     with pytest.raises(DataError, match=r"an array of \(2147483647, 3072\), expected uint8"):
         cifar10.read_batch(tmp_path / "batch")
+
+
+def test_an_array_in_the_order_of_fortran_is_refused(rows, tmp_path):
+    """Its bytes lie column by column and would give pictures of noise."""
+    (tmp_path / "batch").write_bytes(batch(rows, [0] * 10).replace(b"tb\x89T", b"tb\x88T"))
+
+    with pytest.raises(DataError, match=r"expected uint8 \(n, 3072\)"):
+        cifar10.read_batch(tmp_path / "batch")

@@ -185,6 +185,16 @@ def test_a_part_shorter_than_its_file_is_an_error(server, target, naps):
         download(server.url, target, sleep=naps.append)
 
 
+def test_a_rest_of_unsaid_length_must_reach_the_end_of_its_range(server, target, naps):
+    extent = f"bytes 3000-{len(CONTENT) - 1}/{len(CONTENT)}"
+    short = says(206, CONTENT[3000:4000], ETag='"first"', Content_Length=None, Content_Range=extent)
+    server.answers = [serves(CONTENT, cut_after=3000), short, serves(CONTENT)]
+
+    download(server.url, target, SHA256, sleep=naps.append)
+
+    assert [asked.get("Range") for asked in server.asked] == [None, "bytes=3000-", "bytes=4000-"]
+
+
 def test_a_body_longer_than_announced_fails_its_checksum(server, target):
     """HTTP ends a body at its Content-Length, so only the checksum can tell that more was sent."""
     server.answers = [says(200, CONTENT, Content_Length=len(CONTENT) - 1)]
