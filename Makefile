@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,dev]' --constraint lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dev]' --constraint lock.txt
 	@touch $@
 
 lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requirements.txt
@@ -32,12 +32,21 @@ lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requir
 	@echo '--editable .' >> requirements.txt
 	@rm -r $(VENV)-lock
 
+##@ Data
+DATASET ?= cats-dogs
+
+download: $(INSTALLED) ## Photographs from Kaggle into data/cats-dogs (DATASET=cifar10 LIMIT=1000)
+	@$(BIN)/tapetum data fetch $(DATASET) --to data/$(DATASET) $(if $(LIMIT),--limit $(LIMIT))
+
+data-setup: download ## The same, and checked; findings are shown and stop nothing
+	@$(BIN)/tapetum data check data/$(DATASET) || test $$? -eq 1
+
 ##@ The main job
 demo: $(INSTALLED) ## Everything once, on handwritten digits (KEEP=1 leaves the service up, PORT=8001)
 	@$(BIN)/tapetum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
-train: $(INSTALLED) ## Train a recipe (RECIPE=cats-dogs DATA=photos EPOCHS= BATCH_SIZE= LR=)
-	@$(BIN)/tapetum train $(or $(RECIPE),cats-dogs) $(if $(DATA),--data $(DATA)) \
+train: $(INSTALLED) ## Train a recipe (RECIPE=cats-dogs DATA=data/cats-dogs EPOCHS= BATCH_SIZE= LR=)
+	@$(BIN)/tapetum train $(or $(RECIPE),cats-dogs) $(addprefix --data ,$(or $(DATA),$(wildcard data/$(or $(RECIPE),cats-dogs)))) \
 		$(if $(EPOCHS),train.epochs=$(EPOCHS)) $(if $(BATCH_SIZE),train.batch_size=$(BATCH_SIZE)) $(if $(LR),train.lr=$(LR))
 
 serve: $(INSTALLED) ## Serve a bundle (BUNDLE=runs/cats-dogs/bundle)
@@ -68,4 +77,4 @@ docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock demo train serve mlflow-ui test test-quick lint format docs clean
+.PHONY: help init install lock download data-setup demo train serve mlflow-ui test test-quick lint format docs clean

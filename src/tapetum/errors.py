@@ -3,6 +3,7 @@
 TapetumError
 ├── ConfigError            a recipe, a setting or an argument is wrong
 ├── DataError              a folder or a manifest is not what it should be
+├── DownloadError          a file did not arrive, or is not the one that was promised
 ├── TrainingError          a training run cannot go on
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
@@ -32,6 +33,10 @@ class ConfigError(TapetumError):
 
 class DataError(TapetumError):
     """A folder or a manifest is not what it should be."""
+
+
+class DownloadError(TapetumError):
+    """A file did not arrive, or is not the one that was promised."""
 
 
 class TrainingError(TapetumError):

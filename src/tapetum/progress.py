@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Called on the way: `done` of `total` steps of a stage are over."""
+    """Called on the way: `done` of `total` steps of a stage are over; 0 is an unknown total."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show it."""

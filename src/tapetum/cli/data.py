@@ -17,15 +17,26 @@ def command() -> None:
 @command.command()
 @click.argument("source")
 @click.option("--to", "target", type=FOLDER, required=True, help="Folder to fill; kept as it is where it exists.")
-def fetch(source: str, target: Path) -> None:
-    """Fill a folder from SOURCE: `digits`, or a folder of pictures.
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Take N pictures, evenly over classes and parts."
+)
+@click.option("--sha256", metavar="HEX", help="What an archive must have as its SHA-256.")
+def fetch(source: str, target: Path, limit: int | None, sha256: str | None) -> None:
+    """Fill a folder from SOURCE: a name, an address, an archive or a folder of pictures.
 
-    Example: tapetum data fetch digits --to pictures
+    Names are `digits`, `cifar10`, and `cats-dogs` from Kaggle. Addresses begin
+    with http:// or https:// and lead to an archive; a download that broke off
+    goes on. Archives are .zip, .tar, .tar.gz and .tgz.
+
+    Example: tapetum data fetch cifar10 --to data/cifar10 --limit 1000
     """
     from tapetum.data import sources
+    from tapetum.settings import masked
 
-    sources.fetch(source, target)
-    click.echo(f"{source} → {target}")
+    with progress() as advance:
+        is_filled = sources.fetch(source, target, limit, sha256, advance)
+    shown = masked(source)
+    click.echo(f"{shown} → {target}" if is_filled else f"{target} exists and is kept as it is; {shown} was not fetched")
 
 
 @command.command()

@@ -67,7 +67,8 @@ def fetch(source: str, out: Path) -> Path:
     files.require_space(out, _LEAST_FREE_BYTES)
 
     pictures = out / "pictures"
-    sources.fetch(source, pictures)
+    with progress() as advance:
+        sources.fetch(source, pictures, advance=advance)
     say("fetch", f"{source} → {pictures}")
     return pictures
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tapetum.data import listing
-from tapetum.data.sample import Sample, to_part
+from tapetum.data.sample import SUFFIXES, Sample, to_part
 from tapetum.errors import DataError
 
-_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 _LABEL_IN_NAME = re.compile(r"(.+?)\.[0-9]+\.")
 _SHOWN = 5
 _UNDERSTOOD = (
@@ -96,7 +95,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
     """A picture file by its name; a link that leads nowhere too, so that reading it says what is wrong."""
-    if os.path.splitext(entry.name)[1].lower() not in _SUFFIXES:
+    if os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
         return False
     try:
         return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))

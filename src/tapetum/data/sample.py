@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Part = Literal["train", "val", "test"]
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 PARTS: tuple[Part, ...] = get_args(Part)
 _PART_NAMES: dict[str, Part] = {
     "train": "train",

@@ -35,7 +35,7 @@ class Engine(Protocol):
         """
 
 
-_INSTALL = {"openvino": "openvino", "onnxruntime": "onnxruntime", "torch": "torch safetensors"}
+_INSTALL = {"openvino": "openvino", "onnxruntime": "'tapetum[onnxruntime]'", "torch": "'tapetum[train]'"}
 
 Open = Callable[[Bundle, Wanted, int], Engine]
 

@@ -1,5 +1,8 @@
 """Each source fills a folder whole, or leaves none."""
 
+import hashlib
+import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -7,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from web import says, serves, web
 
+from tapetum.data.download import download
 from tapetum.data.sources import fetch
-from tapetum.errors import ConfigError
+from tapetum.errors import ConfigError, DataError, DownloadError
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +45,16 @@ def test_a_target_that_exists_is_kept(tmp_path):
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "mine.txt").write_text("mine")
 
-    fetch("digits", tmp_path / "pictures")
+    is_filled = fetch("digits", tmp_path / "pictures")
 
+    assert not is_filled
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["mine.txt"]
 
 
 def test_a_folder_is_copied(folder, tmp_path):
-    fetch(str(folder), tmp_path / "new" / "copy")
+    is_filled = fetch(str(folder), tmp_path / "new" / "copy")
+
+    assert is_filled
 
     copies = {path.relative_to(tmp_path / "new" / "copy"): path for path in (tmp_path / "new").rglob("*.png")}
     assert len(copies) == 80
@@ -62,8 +70,115 @@ def test_a_target_within_the_source_is_refused(folder):
 
 def test_an_unknown_source_lists_the_known_and_leaves_nothing(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"unknown source 'digit' \(did you mean 'digits'\?\): expected one of digits"
+        ConfigError,
+        match=r"unknown source 'digit' \(did you mean 'digits'\?\): expected one of digits, cats-dogs, cifar10",
     ):
         fetch("digit", tmp_path / "pictures")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def archive(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.make_archive(str(tmp_path / "photos"), "gztar", folder.parent, folder.name))
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
+
+
+def test_an_archive_gives_the_folder_it_was_made_of(archive, folder, tmp_path):
+    fetch(str(archive), tmp_path / "copy", sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
+
+    assert names(tmp_path / "copy") == names(folder)
+    assert archive.exists()
+
+
+def test_an_address_gives_the_same_and_leaves_no_archive(archive, folder, tmp_path):
+    target = tmp_path / "new" / "copy"
+    with web() as server:
+        server.answers = [serves(archive.read_bytes())]
+
+        fetch(f"{server.url}/photos.tar.gz?key=1", target)
+
+    assert names(target) == names(folder)
+    assert [path.name for path in target.parent.iterdir()] == ["copy"]
+
+
+def test_a_download_that_broke_off_goes_on_with_the_next_fetch(archive, folder, tmp_path):
+    target = tmp_path / "copy"
+    with web() as server:
+        server.answers = [serves(archive.read_bytes(), cut_after=100)]
+        with pytest.raises(DownloadError):
+            download(server.url, tmp_path / "copy.download", sleep=lambda pause_s: None)
+        server.answers = [serves(archive.read_bytes())]
+
+        fetch(server.url, target)
+
+    assert server.asked[-1]["Range"] == "bytes=500-"
+    assert names(target) == names(folder)
+
+
+def test_a_page_instead_of_an_archive_leaves_nothing(tmp_path):
+    with web() as server:
+        server.answers = [says(200, b"<!DOCTYPE html>")]
+
+        with pytest.raises(DataError, match=r"no archive, its first bytes are b'<!DOCTYPE html>'"):
+            fetch(server.url, tmp_path / "copy")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_with_another_checksum_is_refused(archive, tmp_path):
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+
+    with pytest.raises(DownloadError, match=rf"photos.tar.gz has the SHA-256 {found}, expected {'0' * 64}"):
+        fetch(str(archive), tmp_path / "copy", sha256="0" * 64)
+
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_checksum_of_what_is_no_archive_is_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"--sha256 is given for .*: it goes with an address or an archive"):
+        fetch(str(folder), tmp_path / "copy", sha256="0" * 64)
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_a_limit_is_spread_evenly_over_classes(folder, archive, tmp_path, kind):
+    (folder / "bright" / "notes.txt").write_text("kept")
+
+    fetch(str({"folder": folder, "archive": archive}[kind]), tmp_path / "copy", limit=7)
+
+    assert sorted(Counter(name.split("/")[0] for name in names(tmp_path / "copy")).values()) == [3, 4]
+    assert len(names(folder)) == 80
+
+
+def test_a_named_source_obeys_the_limit(tmp_path):
+    fetch("digits", tmp_path / "copy", limit=30)
+
+    assert Counter(name.split("/")[0] for name in names(tmp_path / "copy")) == dict.fromkeys("0123456789", 3)
+
+
+def test_a_file_that_is_no_picture_outlives_a_limit(folder, tmp_path):
+    (folder / "labels.csv").write_text("path,label")
+
+    fetch(str(folder), tmp_path / "copy", limit=2)
+
+    assert (tmp_path / "copy" / "labels.csv").read_text() == "path,label"
+
+
+def test_a_dangling_link_is_left_out(folder, tmp_path):
+    (folder / "dark" / "lost.png").symlink_to(tmp_path / "nowhere.png")
+
+    fetch(str(folder), tmp_path / "copy")
+
+    assert len(names(tmp_path / "copy")) == 80
+
+
+def test_kaggle_without_its_extra_names_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+
+    with pytest.raises(DataError, match=r"comes through kagglehub: pip install 'tapetum\[kaggle\]'"):
+        fetch("cats-dogs", tmp_path / "pictures")
 
     assert list(tmp_path.iterdir()) == []
