@@ -11,7 +11,23 @@ FEWEST_PICTURES = 20
 LARGEST_RATIO = 10
 _SHOWN = 3
 
-Kind = Literal["broken", "conflict", "leak", "duplicate", "few", "imbalance"]
+Kind = Literal[
+    "broken",
+    "conflict",
+    "leak",
+    "duplicate",
+    "near_conflict",
+    "near_leak",
+    "near_duplicate",
+    "mismatch",
+    "tiny",
+    "blank",
+    "dark",
+    "blurred",
+    "shortcut",
+    "few",
+    "imbalance",
+]
 
 
 @dataclass(frozen=True)
