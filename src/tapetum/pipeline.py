@@ -10,7 +10,8 @@ from tapetum import files
 from tapetum.bundle import Bundle
 from tapetum.data import listing
 from tapetum.data import manifest as manifests
-from tapetum.data.checks import Finding, check
+from tapetum.data.checks import check
+from tapetum.data.finding import Finding
 from tapetum.data.manifest import Manifest
 from tapetum.data.scan import scan
 from tapetum.evaluation.evaluate import evaluate

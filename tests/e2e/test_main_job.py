@@ -148,7 +148,7 @@ def test_a_broken_picture_is_named_and_left_out(run, folder, tmp_path):
 
     assert checked.returncode == 1
     findings = json.loads(checked.stdout)["findings"]
-    assert [(finding["kind"], finding["paths"]) for finding in findings] == [("broken", ["dark/07.png"])]
+    assert [finding["paths"] for finding in findings if finding["kind"] == "broken"] == [["dark/07.png"]]
     assert trained.returncode == 0
     assert "dark/07.png" in trained.stdout
     assert "left out 1" in trained.stdout

@@ -42,37 +42,81 @@ def fetch(source: str, target: Path, limit: int | None, sha256: str | None) -> N
 @command.command()
 @click.argument("pictures", type=ANY_PATH)
 @JSON
+@click.option("--html", type=ANY_PATH, help="Write a report with thumbnails to this file.")
+@click.option("--fail-on", metavar="KIND[,KIND]", help="Exit with 1 only for findings of these kinds.")
+@click.option("--quarantine", type=FOLDER, help="Move what findings name to this folder; --fail-on chooses the kinds.")
 @click.pass_context
-def check(context: click.Context, pictures: Path, as_json: bool) -> None:
-    """Look for broken, copied and contradictory pictures; exit code 1 where there are findings.
+def check(
+    context: click.Context,
+    pictures: Path,
+    as_json: bool,
+    html: Path | None,
+    fail_on: str | None,
+    quarantine: Path | None,
+) -> None:
+    """Look for broken, copied, leaking and doubtful pictures; exit code 1 where there are findings.
 
-    PICTURES is a folder, or a CSV or JSON-lines file of path and label.
+    PICTURES is a folder, or a CSV or JSON-lines file of path and label. Kinds
+    are broken, conflict, leak, duplicate, near_conflict, near_leak,
+    near_duplicate, mismatch, tiny, blank, dark, blurred, shortcut, few and
+    imbalance.
 
-    Example: tapetum data check photos
+    Example: tapetum data check photos --html report.html --fail-on broken,conflict,near_leak
     """
-    from tapetum.data import checks
+    from tapetum import files
+    from tapetum.data import checks, report
+    from tapetum.data import quarantine as quarantines
     from tapetum.data.scan import scan
 
+    kinds = _kinds(fail_on)
     with progress() as advance:
         scanned = scan(pictures, advance)
     findings = checks.check(scanned)
-    counts = Counter(sample.label for sample in scanned.samples)
+    counts = dict(sorted(Counter(sample.label for sample in scanned.samples).items()))
     if as_json:
-        echo_json(
-            {
-                "pictures": str(pictures),
-                "classes": dict(sorted(counts.items())),
-                "findings": [asdict(entry) for entry in findings],
-            }
-        )
+        entries = [asdict(entry) for entry in findings]
+        echo_json({"pictures": str(pictures), "classes": counts, "findings": entries})
     else:
-        classes = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
-        click.echo(f"{pictures}: {counts.total()} readable pictures in {len(counts)} classes ({classes})")
+        classes = ", ".join(f"{label} {count}" for label, count in counts.items())
+        click.echo(f"{pictures}: {sum(counts.values())} readable pictures in {len(counts)} classes ({classes})")
         for finding in findings:
             click.echo(finding.to_text())
         if not findings:
             click.echo("nothing wrong found")
-    context.exit(1 if findings else 0)
+    if html is not None:
+        files.write_text(html, report.html(f"Pictures in {pictures.name}", scanned.root, counts, findings))
+    chosen = [finding for finding in findings if finding.kind in kinds]
+    if quarantine is not None:
+        moved = quarantines.move(scanned.root, chosen, quarantine)
+        click.echo(
+            f"moved {len(moved.reasons)} files to {quarantine}; `tapetum data restore {quarantine}` moves them back",
+            err=True,
+        )
+    context.exit(1 if chosen else 0)
+
+
+@command.command()
+@click.argument("quarantine", type=FOLDER)
+def restore(quarantine: Path) -> None:
+    """Move back what a check moved to a quarantine.
+
+    Example: tapetum data restore set-aside
+    """
+    from tapetum.data import quarantine as quarantines
+
+    click.echo(f"{len(quarantines.undo(quarantine))} files are back where they were")
+
+
+def _kinds(chosen: str | None) -> set[str]:
+    from tapetum.data.finding import KINDS
+    from tapetum.registry import did_you_mean
+
+    if chosen is None:
+        return set(KINDS)
+    kinds = {kind.strip() for kind in chosen.split(",")}
+    for kind in sorted(kinds - set(KINDS)):
+        raise click.BadParameter(f"unknown kind {kind!r}{did_you_mean(kind, list(KINDS))}: expected {', '.join(KINDS)}")
+    return kinds
 
 
 @command.command()

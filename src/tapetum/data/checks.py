@@ -1,54 +1,30 @@
 """What is wrong with a folder of pictures, before anything is trained on it."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from typing import Literal
 
+from tapetum.data import quality
+from tapetum.data.finding import FEWEST_PICTURES, Finding, Kind
 from tapetum.data.sample import Sample
 from tapetum.data.scan import Scan
 
-FEWEST_PICTURES = 20
 LARGEST_RATIO = 10
-_SHOWN = 3
-
-Kind = Literal[
-    "broken",
-    "conflict",
-    "leak",
-    "duplicate",
-    "near_conflict",
-    "near_leak",
-    "near_duplicate",
-    "mismatch",
-    "tiny",
-    "blank",
-    "dark",
-    "blurred",
-    "shortcut",
-    "few",
-    "imbalance",
-]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fault, the pictures it concerns, and what follows from it."""
-
-    kind: Kind
-    paths: list[str]
-    message: str
-
-    def to_text(self) -> str:
-        """The finding on a line, with its first few pictures."""
-        shown = ", ".join(self.paths[:_SHOWN])
-        more = f" and {len(self.paths) - _SHOWN} more" if len(self.paths) > _SHOWN else ""
-        return f"{self.kind}: {shown}{more}{': ' if shown else ''}{self.message}"
 
 
 def check(scanned: Scan) -> list[Finding]:
     """All findings, the gravest kinds first."""
     broken = [Finding("broken", [entry.path], f"{entry.reason}; it is left out") for entry in scanned.broken]
-    return broken + _copies(scanned.samples) + _counts(scanned)
+    viewed = [(sample, scanned.views[sample.path]) for sample in scanned.samples if sample.path in scanned.views]
+    renamed = [finding for _, view in viewed for finding in view.mismatch]
+    looks = [(sample, view.look) for sample, view in viewed]
+    sizes = {sample.path: view.file_bytes for sample, view in viewed}
+    return [
+        *broken,
+        *_copies(scanned.samples),
+        *_near_copies(scanned),
+        *renamed,
+        *quality.judge(looks, sizes),
+        *_counts(scanned),
+    ]
 
 
 def _copies(samples: list[Sample]) -> list[Finding]:
@@ -70,6 +46,24 @@ def _copies(samples: list[Sample]) -> list[Finding]:
             findings["leak"].append(Finding("leak", paths, message))
         else:
             findings["duplicate"].append(Finding("duplicate", paths, "the same picture again; one copy is kept"))
+    return [finding for kind in findings.values() for finding in kind]
+
+
+def _near_copies(scanned: Scan) -> list[Finding]:
+    findings: dict[Kind, list[Finding]] = {"near_conflict": [], "near_leak": [], "near_duplicate": []}
+    for group in scanned.near:
+        labels = sorted({sample.label for sample in group})
+        parts = sorted({str(sample.part) for sample in group})
+        paths = [sample.path for sample in group]
+        if len(labels) > 1:
+            message = f"almost the same picture is labelled {' and '.join(labels)}"
+            findings["near_conflict"].append(Finding("near_conflict", paths, message))
+        elif len(parts) > 1:
+            message = f"almost the same picture is in {' and '.join(parts)}; it stays only where it is measured"
+            findings["near_leak"].append(Finding("near_leak", paths, message))
+        else:
+            message = "almost the same picture again; all its versions go to one part"
+            findings["near_duplicate"].append(Finding("near_duplicate", paths, message))
     return [finding for kind in findings.values() for finding in kind]
 
 

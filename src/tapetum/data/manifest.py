@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -34,7 +35,9 @@ class Manifest:
 def build(scanned: Scan, parts: Parts) -> Manifest:
     """Leave out what would mislead, assign parts, and take the fingerprint. Raises DataError."""
     kept, dropped = _without_copies(scanned.samples)
-    samples = split(kept, parts)
+    kept, leaked = _without_leaks(kept, scanned.near)
+    dropped += leaked
+    samples = split(kept, parts, _originals(scanned.near))
     labels = _labels(samples)
     if lost := sorted(set(scanned.labels) - set(labels)):
         raise DataError(
@@ -45,8 +48,11 @@ def build(scanned: Scan, parts: Parts) -> Manifest:
     return Manifest(scanned.root, labels, samples, scanned.broken + dropped, _fingerprint(samples))
 
 
-def split(samples: list[Sample], parts: Parts) -> list[Sample]:
+def split(samples: list[Sample], parts: Parts, versions: Mapping[str, str] | None = None) -> list[Sample]:
     """Give each sample a part by the hash of its content, where its folder gives none.
+
+    `versions` leads from a digest to that of the picture it is a version of;
+    versions of one picture are placed as one.
 
     The same picture always lands in the same part, so a test picture cannot
     drift into training when the folder grows. Parts that the folder names are
@@ -58,7 +64,8 @@ def split(samples: list[Sample], parts: Parts) -> list[Sample]:
     def assign(sample: Sample) -> Sample:
         if sample.part in ("val", "test"):
             return sample
-        key = hashlib.sha256(f"{parts.seed}:{sample.digest}".encode()).digest()
+        digest = (versions or {}).get(sample.digest, sample.digest)
+        key = hashlib.sha256(f"{parts.seed}:{digest}".encode()).digest()
         position = int.from_bytes(key[:8]) / 2**64
         if position < shares["test"]:
             part: Part = "train" if "test" in given else "test"
@@ -124,6 +131,23 @@ def _without_copies(samples: list[Sample]) -> tuple[list[Sample], list[Excluded]
             kept.append(first)
             dropped += [Excluded(copy.path, f"a copy of {first.path}") for copy in copies]
     return sorted(kept, key=lambda sample: sample.path), sorted(dropped, key=lambda entry: entry.path)
+
+
+def _without_leaks(samples: list[Sample], groups: list[list[Sample]]) -> tuple[list[Sample], list[Excluded]]:
+    """Of almost equal pictures in several parts of a folder those that are learned from go, not those that measure."""
+    rank = {"test": 0, "val": 1, "train": 2, None: 2}
+    leaked: dict[str, Excluded] = {}
+    for group in groups:
+        first = min(group, key=lambda sample: (rank[sample.part], sample.path))
+        for sample in group:
+            if sample.part is not None and rank[sample.part] > rank[first.part]:
+                leaked[sample.path] = Excluded(sample.path, f"almost the same picture as {first.path}")
+    return [sample for sample in samples if sample.path not in leaked], sorted(leaked.values(), key=lambda e: e.path)
+
+
+def _originals(groups: list[list[Sample]]) -> dict[str, str]:
+    """From the digest of each version to the smallest of its group."""
+    return {sample.digest: min(member.digest for member in group) for group in groups for sample in group}
 
 
 def _require_parts(samples: list[Sample], labels: tuple[str, ...], root: Path) -> None:

@@ -6,9 +6,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tapetum.data.checks import FEWEST_PICTURES, Finding, Kind
+from tapetum.data.finding import FEWEST_PICTURES, Finding, Kind
 from tapetum.data.looks import FORMAT_OF_SUFFIX, Look, contradicts, format_of
-from tapetum.data.scan import Sample
+from tapetum.data.sample import Sample
 
 Viewed = tuple[Sample, Look]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tapetum import files
-from tapetum.data.checks import Finding
+from tapetum.data.finding import Finding
 from tapetum.errors import DataError
 
 JOURNAL = "quarantine.json"

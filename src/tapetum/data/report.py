@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from tapetum import image
-from tapetum.data.checks import Finding, Kind
+from tapetum.data.finding import Finding, Kind
 from tapetum.errors import PictureError
 
 MOST_GROUPS = 60  # shown of each kind

@@ -3,11 +3,16 @@
 import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from tapetum import image
-from tapetum.data import layouts
+from tapetum.data import layouts, near
+from tapetum.data.finding import Finding
+from tapetum.data.looks import Look, look
+from tapetum.data.quality import mismatch
 from tapetum.data.sample import Sample
 from tapetum.errors import DataError, PictureError
 from tapetum.machine import cores
@@ -23,16 +28,28 @@ class Excluded:
 
 
 @dataclass(frozen=True)
+class View:
+    """What else was seen when a picture was read."""
+
+    look: Look
+    file_bytes: int
+    mismatch: list[Finding]
+
+
+@dataclass(frozen=True)
 class Scan:
     """What a folder holds: pictures that can be decoded, and those that cannot.
 
-    `labels` are those of all of them, so that a class without a single readable picture is noticed.
+    `views` go by path; `near` are groups of samples that show almost the same
+    picture. `labels` are those of all of them, so that a class without a single readable picture is noticed.
     """
 
     root: Path
     labels: tuple[str, ...]
     samples: list[Sample]
     broken: list[Excluded]
+    views: dict[str, View] = field(default_factory=dict)
+    near: list[list[Sample]] = field(default_factory=list)
 
 
 def scan(root: Path, advance: Advance = silent) -> Scan:
@@ -43,12 +60,14 @@ def scan(root: Path, advance: Advance = silent) -> Scan:
     found, folder = layouts.find(root), layouts.base(root)
     samples: list[Sample] = []
     broken: list[Excluded] = []
+    views: dict[str, View] = {}
     with ThreadPoolExecutor(cores()) as pool:
         for done, result in enumerate(pool.map(lambda sample: _inspect(folder, sample), found), start=1):
-            if isinstance(result, Sample):
-                samples.append(result)
-            else:
+            if isinstance(result, Excluded):
                 broken.append(result)
+            else:
+                sample, views[result[0].path] = result
+                samples.append(sample)
             advance("read pictures", done, len(found))
     if len({sample.label for sample in samples}) < 2:
         held = ", ".join(f"{label} ({n})" for label, n in Counter(sample.label for sample in samples).items())
@@ -56,7 +75,9 @@ def scan(root: Path, advance: Advance = silent) -> Scan:
             f"{root} holds readable pictures of {held or 'no class'}, not of two classes, and {len(broken)} "
             f"broken ones, such as {broken[0].path}: {broken[0].reason}"
         )
-    return Scan(folder, tuple(sorted({sample.label for sample in found})), samples, broken)
+    return Scan(
+        folder, tuple(sorted({sample.label for sample in found})), samples, broken, views, _near(samples, views)
+    )
 
 
 def read(root: Path, sample: Sample) -> bytes:
@@ -71,14 +92,22 @@ def read(root: Path, sample: Sample) -> bytes:
     return content
 
 
-def _inspect(folder: Path, sample: Sample) -> Sample | Excluded:
+def _near(samples: list[Sample], views: dict[str, View]) -> list[list[Sample]]:
+    """Of equal files only the first is considered."""
+    unique = list({sample.digest: sample for sample in reversed(samples)}.values())[::-1]
+    thumbnails = np.stack([views[sample.path].look.thumbnail for sample in unique])
+    return [[unique[number] for number in group] for group in near.groups(len(unique), near.pairs(thumbnails))]
+
+
+def _inspect(folder: Path, sample: Sample) -> tuple[Sample, View] | Excluded:
     file = folder / sample.path
     try:
         content = file.read_bytes()
-        image.decode(content)
+        seen = look(image.decode(content))
     except PictureError as error:
         return Excluded(sample.path, str(error))
     except OSError as error:
         link = f"a link to {file.readlink()}, which " if file.is_symlink() else "the file "
         return Excluded(sample.path, f"{link}cannot be read: {error.strerror}")
-    return replace(sample, digest=hashlib.sha256(content).hexdigest())
+    view = View(seen, len(content), mismatch(sample.path, content))
+    return replace(sample, digest=hashlib.sha256(content).hexdigest()), view

@@ -8,7 +8,7 @@ from conftest import encode
 
 from tapetum.data.looks import Look
 from tapetum.data.quality import areas_under_curve, judge, mismatch, shortcuts
-from tapetum.data.scan import Sample
+from tapetum.data.sample import Sample
 
 USUAL = Look(400, 300, 120.0, 55.0, 300.0, 60.0, np.zeros((64, 64), np.uint8))
 LARGE = np.full((8, 8, 3), 128, np.uint8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tapetum.data import quarantine
-from tapetum.data.checks import Finding
+from tapetum.data.finding import Finding
 from tapetum.errors import DataError
 
 BROKEN = Finding("broken", ["cat/1.jpg"], "truncated")

@@ -13,7 +13,7 @@ from conftest import encode
 from PIL import Image
 
 from tapetum.data import report
-from tapetum.data.checks import Finding, Kind
+from tapetum.data.finding import Finding, Kind
 
 VOID = {"meta", "img"}
 

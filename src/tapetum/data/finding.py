@@ -1,0 +1,41 @@
+"""One fault of a folder of pictures, of a closed set of kinds."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+FEWEST_PICTURES = 20  # of a class, to be judged by
+_SHOWN = 3
+
+Kind = Literal[
+    "broken",
+    "conflict",
+    "leak",
+    "duplicate",
+    "near_conflict",
+    "near_leak",
+    "near_duplicate",
+    "mismatch",
+    "tiny",
+    "blank",
+    "dark",
+    "blurred",
+    "shortcut",
+    "few",
+    "imbalance",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault, the pictures it concerns, and what follows from it."""
+
+    kind: Kind
+    paths: list[str]
+    message: str
+
+    def to_text(self) -> str:
+        """The finding on a line, with its first few pictures."""
+        shown = ", ".join(self.paths[:_SHOWN])
+        more = f" and {len(self.paths) - _SHOWN} more" if len(self.paths) > _SHOWN else ""
+        return f"{self.kind}: {shown}{more}{': ' if shown else ''}{self.message}"

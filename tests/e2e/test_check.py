@@ -1,0 +1,68 @@
+"""`tapetum data check` as users type it: a report, an exit code, a quarantine and the way back."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def tapetum(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tapetum", *map(str, arguments)]
+    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=120, check=False)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def break_one(folder: Path) -> None:
+    victim = folder / "dark" / "07.png"
+    victim.write_bytes(victim.read_bytes()[:200])
+    (folder / "dark" / "copy.png").write_bytes((folder / "dark" / "01.png").read_bytes())
+
+
+def test_only_the_kinds_that_are_named_fail(folder):
+    break_one(folder)
+
+    assert tapetum("data", "check", folder, "--fail-on", "blurred,near_leak").returncode == 0
+    assert tapetum("data", "check", folder, "--fail-on", "blurred,broken").returncode == 1
+
+
+def test_an_unknown_kind_names_its_nearest(folder):
+    ran = tapetum("data", "check", folder, "--fail-on", "brokn")
+
+    assert ran.returncode == 2
+    assert "unknown kind 'brokn' (did you mean 'broken'?)" in ran.stderr
+
+
+def test_the_report_is_one_file_with_the_pictures_in_it(folder, tmp_path):
+    break_one(folder)
+
+    tapetum("data", "check", folder, "--html", tmp_path / "report.html")
+
+    page = (tmp_path / "report.html").read_text()
+    assert "dark/07.png" in page
+    assert "data:image/jpeg;base64," in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_a_quarantine_takes_what_was_found_and_gives_it_back(folder, tmp_path):
+    break_one(folder)
+    before = tree(folder)
+
+    moved = tapetum(
+        "data", "check", folder, "--fail-on", "broken,duplicate", "--quarantine", tmp_path / "aside", "--json"
+    )
+    after = tree(folder)
+    again = tapetum("data", "check", folder, "--fail-on", "broken,duplicate")
+    restored = tapetum("data", "restore", tmp_path / "aside")
+
+    assert moved.returncode == 1
+    assert "moved 2 files" in moved.stderr
+    assert json.loads(moved.stdout)["findings"]
+    assert set(before) - set(after) == {"dark/07.png", "dark/copy.png"}
+    assert again.returncode == 0
+    assert "2 files are back" in restored.stdout
+    assert tree(folder) == before
