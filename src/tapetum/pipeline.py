@@ -46,7 +46,8 @@ def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[M
         manifest, findings = manifests.load(pictures), []
     else:
         scanned = scan(pictures, advance)
-        manifest, findings = manifests.build(scanned, parts), check(scanned)
+        previous = manifests.load(out / MANIFEST) if (out / MANIFEST).exists() else None
+        manifest, findings = manifests.build(scanned, parts, previous), check(scanned)
     manifests.save(manifest, out / MANIFEST)
     return manifest, findings
 

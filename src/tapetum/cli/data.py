@@ -8,6 +8,8 @@ import click
 
 from tapetum.cli.terminal import ANY_PATH, FOLDER, JSON, echo_json, progress
 
+_MOVED_SHOWN = 20
+
 
 @click.group("data")
 def command() -> None:
@@ -128,7 +130,9 @@ def _kinds(chosen: str | None) -> set[str]:
 def split(pictures: Path, out: Path, val: float | None, test: float | None, seed: int | None) -> None:
     """Divide pictures into train, val and test by the hash of their content.
 
-    PICTURES is a folder, or a CSV or JSON-lines file of path and label.
+    PICTURES is a folder, or a CSV or JSON-lines file of path and label. Versions
+    of one picture go to one part. Where --out exists, its division is kept as
+    far as it can be.
 
     Example: tapetum data split photos --out manifest.json
     """
@@ -139,7 +143,10 @@ def split(pictures: Path, out: Path, val: float | None, test: float | None, seed
 
     choices = parts(val=val, test=test, seed=seed)
     with progress() as advance:
-        divided = manifest.build(scan(pictures, advance), choices)
+        previous = manifest.load(out) if out.exists() else None
+        divided = manifest.build(scan(pictures, advance), choices, previous)
     manifest.save(divided, out)
     sizes = ", ".join(f"{part} {len(divided.part(part))}" for part in PARTS)
     click.echo(f"{out}: {sizes}; {len(divided.excluded)} left out; fingerprint {divided.fingerprint[:12]}")
+    for sample in manifest.moved(divided, previous)[:_MOVED_SHOWN] if previous else []:
+        click.echo(f"moved to {sample.part}: {sample.path}, for the sake of its versions, of --seed, or of the folder")

@@ -15,6 +15,8 @@ from tapetum.errors import DataError
 from tapetum.recipe import Parts
 
 SCHEMA_VERSION = 1
+_USUAL_PARTS = Parts()
+_MEASURES: dict[Part | None, int] = {"test": 0, "val": 1, "train": 2, None: 3}  # the first is kept from training most
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,26 @@ class Manifest:
     samples: list[Sample]
     excluded: list[Excluded]
     fingerprint: str
+    parts: Parts = _USUAL_PARTS
 
     def part(self, name: Part) -> list[Sample]:
         """The samples of one part, in order of their paths."""
         return [sample for sample in self.samples if sample.part == name]
 
 
-def build(scanned: Scan, parts: Parts) -> Manifest:
-    """Leave out what would mislead, assign parts, and take the fingerprint. Raises DataError."""
+def build(scanned: Scan, parts: Parts, previous: Manifest | None = None) -> Manifest:
+    """Leave out what would mislead, assign parts, and take the fingerprint. Raises DataError.
+
+    A `previous` manifest of the same shares and seed wins where the folder
+    itself names no parts; `moved` tells what it could not hold.
+    """
     kept, dropped = _without_copies(scanned.samples)
     kept, leaked = _without_leaks(kept, scanned.near)
     dropped += leaked
-    samples = split(kept, parts, _originals(scanned.near))
+    earlier = (
+        {sample.digest: sample.part for sample in previous.samples} if previous and previous.parts == parts else {}
+    )
+    samples = split(kept, parts, _originals(scanned.near), earlier)
     labels = _labels(samples)
     if lost := sorted(set(scanned.labels) - set(labels)):
         raise DataError(
@@ -45,26 +55,43 @@ def build(scanned: Scan, parts: Parts) -> Manifest:
             "otherwise: `tapetum data check` names them"
         )
     _require_parts(samples, labels, scanned.root)
-    return Manifest(scanned.root, labels, samples, scanned.broken + dropped, _fingerprint(samples))
+    return Manifest(scanned.root, labels, samples, scanned.broken + dropped, _fingerprint(samples), parts)
 
 
-def split(samples: list[Sample], parts: Parts, versions: Mapping[str, str] | None = None) -> list[Sample]:
+def moved(manifest: Manifest, previous: Manifest) -> list[Sample]:
+    """Samples that stand in another part than before: their versions were divided, or the folder names parts now."""
+    earlier = {sample.digest: sample.part for sample in previous.samples}
+    return [sample for sample in manifest.samples if earlier.get(sample.digest, sample.part) != sample.part]
+
+
+def split(
+    samples: list[Sample],
+    parts: Parts,
+    versions: Mapping[str, str] | None = None,
+    earlier: Mapping[str, Part | None] | None = None,
+) -> list[Sample]:
     """Give each sample a part by the hash of its content, where its folder gives none.
 
     `versions` leads from a digest to that of the picture it is a version of;
-    versions of one picture are placed as one.
+    versions of one picture are placed as one, where one of them was `earlier`,
+    and of several places where they measure.
 
     The same picture always lands in the same part, so a test picture cannot
     drift into training when the folder grows. Parts that the folder names are
     kept; the ones it lacks are carved out of train.
     """
     given = {sample.part for sample in samples}
+    original = versions or {}
+    known = sorted((earlier or {}).items(), key=lambda item: _MEASURES[item[1]], reverse=True)
+    places = {original.get(digest, digest): part for digest, part in known}
     shares = {"test": parts.test, "val": parts.val}
 
     def assign(sample: Sample) -> Sample:
         if sample.part in ("val", "test"):
             return sample
-        digest = (versions or {}).get(sample.digest, sample.digest)
+        digest = original.get(sample.digest, sample.digest)
+        if sample.part is None and digest in places:
+            return replace(sample, part=places[digest])
         key = hashlib.sha256(f"{parts.seed}:{digest}".encode()).digest()
         position = int.from_bytes(key[:8]) / 2**64
         if position < shares["test"]:
@@ -84,6 +111,7 @@ def save(manifest: Manifest, path: Path) -> None:
         "schema_version": SCHEMA_VERSION,
         "root": os.path.relpath(manifest.root, path.parent),
         "labels": manifest.labels,
+        "parts": manifest.parts.model_dump(),
         "fingerprint": manifest.fingerprint,
         "samples": [asdict(sample) for sample in manifest.samples],
         "excluded": [asdict(entry) for entry in manifest.excluded],
@@ -103,6 +131,7 @@ def load(path: Path) -> Manifest:
             [Sample(**entry) for entry in content["samples"]],
             [Excluded(**entry) for entry in content["excluded"]],
             content["fingerprint"],
+            Parts.model_validate(content["parts"]),
         )
     except OSError as error:
         raise DataError(f"manifest {path} cannot be read: {error.strerror}") from error
@@ -119,10 +148,9 @@ def _without_copies(samples: list[Sample]) -> tuple[list[Sample], list[Excluded]
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.digest].append(sample)
-    rank = {"test": 0, "val": 1, "train": 2, None: 3}
     kept, dropped = [], []
     for group in groups.values():
-        first, *copies = sorted(group, key=lambda sample: (rank[sample.part], sample.path))
+        first, *copies = sorted(group, key=lambda sample: (_MEASURES[sample.part], sample.path))
         labels = sorted({sample.label for sample in group})
         if len(labels) > 1:
             reason = f"the same picture is labelled {' and '.join(labels)}"
@@ -135,12 +163,11 @@ def _without_copies(samples: list[Sample]) -> tuple[list[Sample], list[Excluded]
 
 def _without_leaks(samples: list[Sample], groups: list[list[Sample]]) -> tuple[list[Sample], list[Excluded]]:
     """Of almost equal pictures in several parts of a folder those that are learned from go, not those that measure."""
-    rank = {"test": 0, "val": 1, "train": 2, None: 2}
     leaked: dict[str, Excluded] = {}
     for group in groups:
-        first = min(group, key=lambda sample: (rank[sample.part], sample.path))
+        first = min(group, key=lambda sample: (_MEASURES[sample.part], sample.path))
         for sample in group:
-            if sample.part is not None and rank[sample.part] > rank[first.part]:
+            if sample.part is not None and _MEASURES[sample.part] > _MEASURES[first.part]:
                 leaked[sample.path] = Excluded(sample.path, f"almost the same picture as {first.path}")
     return [sample for sample in samples if sample.path not in leaked], sorted(leaked.values(), key=lambda e: e.path)
 

@@ -1,6 +1,7 @@
 """Versions of one picture: found when a folder is checked, kept together when it is divided."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tapetum.data.checks import check
-from tapetum.data.manifest import build
+from tapetum.data.manifest import build, moved
 from tapetum.data.scan import scan
 from tapetum.recipe import Parts
 
@@ -91,3 +92,43 @@ def test_versions_of_one_picture_land_in_one_part(flat):
     parts = {sample.path: sample.part for sample in manifest.samples}
     assert len(set(parts.values())) == 3
     assert all(parts[path] == parts[path.replace(".jpg", "-small.jpg")] for path in parts if "small" not in path)
+
+
+def test_a_previous_manifest_wins_when_the_folder_grows(flat):
+    """A new version with a smaller digest would else take its whole group to another part."""
+    before = build(scan(flat), Parts())
+    for number in range(50):
+        put(flat / ("cat", "dog")[number % 2] / f"{number:02}-small.jpg", scene(number).resize((80, 60)))
+
+    alone = {sample.path: sample.part for sample in build(scan(flat), Parts()).samples}
+    grown = build(scan(flat), Parts(), before)
+
+    earlier = {sample.path: sample.part for sample in before.samples}
+    assert any(alone[path] != part for path, part in earlier.items())
+    assert {sample.path: sample.part for sample in grown.samples if sample.path in earlier} == earlier
+    assert moved(grown, before) == []
+
+
+def test_versions_that_were_divided_are_joined_where_they_measure_and_reported(flat):
+    put(flat / "cat" / "again.jpg", scene(0), quality=30)
+    scanned = scan(flat)
+    joined = build(scanned, Parts())
+    digest = next(sample.digest for sample in joined.samples if sample.path == "cat/00.jpg")
+    divided = [
+        replace(sample, part="test" if sample.digest == digest else "train")
+        if sample.path in ("cat/00.jpg", "cat/again.jpg")
+        else sample
+        for sample in joined.samples
+    ]
+
+    again = build(scanned, Parts(), replace(joined, samples=divided))
+
+    assert [(sample.path, sample.part) for sample in moved(again, replace(joined, samples=divided))] == [
+        ("cat/again.jpg", "test")
+    ]
+
+
+def test_another_seed_divides_anew_whatever_was_before(flat):
+    before = build(scan(flat), Parts())
+
+    assert build(scan(flat), Parts(seed=5), before).fingerprint == build(scan(flat), Parts(seed=5)).fingerprint
