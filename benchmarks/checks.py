@@ -94,7 +94,7 @@ def plain(pictures: Path) -> float:
         content = path.read_bytes()
         digests.add(hashlib.sha256(content).hexdigest())
         small = np.asarray(Image.open(io.BytesIO(content)).convert("L").resize((8, 8), Image.Resampling.LANCZOS))
-        hashes.append(int("".join("01"[bit] for bit in (small > small.mean()).flat), 2))
+        hashes.append(int.from_bytes(np.packbits(small > small.mean()).tobytes()))
     pairs = 0
     for number, one in enumerate(hashes):
         pairs += sum((one ^ other).bit_count() <= 6 for other in hashes[:number])

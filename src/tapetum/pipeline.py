@@ -14,6 +14,7 @@ from tapetum.data.checks import check
 from tapetum.data.finding import Finding
 from tapetum.data.manifest import Manifest
 from tapetum.data.scan import scan
+from tapetum.errors import DataError
 from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.report import report
@@ -46,10 +47,17 @@ def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[M
         manifest, findings = manifests.load(pictures), []
     else:
         scanned = scan(pictures, advance)
-        previous = manifests.load(out / MANIFEST) if (out / MANIFEST).exists() else None
-        manifest, findings = manifests.build(scanned, parts, previous), check(scanned)
+        manifest, findings = manifests.build(scanned, parts, _previous(out)), check(scanned)
     manifests.save(manifest, out / MANIFEST)
     return manifest, findings
+
+
+def _previous(out: Path) -> Manifest | None:
+    """What the last run here left; one that another Tapetum wrote is written anew."""
+    try:
+        return manifests.load(out / MANIFEST)
+    except DataError:
+        return None
 
 
 def train(

@@ -139,6 +139,14 @@ def test_predict_prints_a_line_for_each_file_and_goes_on_after_a_bad_one(run, tr
     assert "cannot be read" in entries[41]["error"]
 
 
+def test_a_manifest_of_another_tapetum_does_not_stop_the_next_run(run, folder, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "manifest.json").write_text('{"schema_version": 99}')
+
+    assert run("train", folder, "--out", "x", *QUICK).returncode == 0
+    assert json.loads((tmp_path / "x" / "manifest.json").read_text())["schema_version"] == 1
+
+
 def test_a_broken_picture_is_named_and_left_out(run, folder, tmp_path):
     victim = folder / "dark" / "07.png"
     victim.write_bytes(victim.read_bytes()[:200])

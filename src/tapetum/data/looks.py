@@ -50,6 +50,10 @@ class Look:
     saturation: float
     thumbnail: np.ndarray  # uint8 (64, 64), luma, squashed
 
+    @property
+    def shorter_side(self) -> int:
+        return min(self.width, self.height)
+
 
 def look(picture: Image.Image) -> Look:
     """RGB picture of any size -> what it looks like."""

@@ -14,13 +14,14 @@ from itertools import product
 import numpy as np
 
 SIDE = 64  # of a thumbnail, in pixels
+SHORTEST_SIDE = 40  # of a picture: two fours of 8 by 8 pixels are alike without being versions of one picture
 RADIUS = 6  # bits; found by eleven views of each of 4,500 photographs: two pairs, both real, and no third below 8
 CORRELATION = 0.85  # of thumbnails; cropped pictures have 0.89 and more
 
 _FREQUENCIES = 9
 _QUARTER_BITS = 16
 _CROP = 0.95
-_CHUNK = 20_000
+_CHUNK = 2_000  # bounds memory: a thumbnail in float32 is 16 kB
 
 Box = tuple[float, float, float, float]
 _WHOLE: Box = (0.0, 1.0, 0.0, 1.0)

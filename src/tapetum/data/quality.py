@@ -56,7 +56,7 @@ def _faults(viewed: list[Viewed]) -> list[Finding]:
     """At most one for each picture: a small, empty or dark one need not be called blurred too."""
     if not viewed:
         return []
-    sides = [min(look.width, look.height) for _, look in viewed]
+    sides = [look.shorter_side for _, look in viewed]
     shortest = _bound(SHORTEST_SIDE, sides)
     contrast = _bound(LEAST_CONTRAST, [look.contrast for _, look in viewed])
     brightness = _bound(LEAST_BRIGHTNESS, [look.brightness for _, look in viewed])
@@ -91,6 +91,8 @@ def shortcuts(viewed: list[Viewed], file_bytes: dict[str, int] | None = None) ->
     value. It is reported from 0.75, and where chance alone would not give it in
     one of 1,000 folders.
     """
+    if not viewed or np.median([look.shorter_side for _, look in viewed]) < SHORTEST_SIDE:
+        return []  # so few pixels are what the picture shows, not a circumstance of it
     labels, classes = np.unique([sample.label for sample, _ in viewed], return_inverse=True)
     sizes = np.bincount(classes)
     judged = np.flatnonzero(sizes >= FEWEST_PICTURES)

@@ -93,8 +93,11 @@ def read(root: Path, sample: Sample) -> bytes:
 
 
 def _near(samples: list[Sample], views: dict[str, View]) -> list[list[Sample]]:
-    """Of equal files only the first is considered."""
-    unique = list({sample.digest: sample for sample in reversed(samples)}.values())[::-1]
+    """Of equal files only the first is considered, and of pictures with too little structure none."""
+    large = [sample for sample in samples if views[sample.path].look.shorter_side >= near.SHORTEST_SIDE]
+    unique = list({sample.digest: sample for sample in reversed(large)}.values())[::-1]
+    if not unique:
+        return []
     thumbnails = np.stack([views[sample.path].look.thumbnail for sample in unique])
     return [[unique[number] for number in group] for group in near.groups(len(unique), near.pairs(thumbnails))]
 

@@ -132,3 +132,12 @@ def test_another_seed_divides_anew_whatever_was_before(flat):
     before = build(scan(flat), Parts())
 
     assert build(scan(flat), Parts(seed=5), before).fingerprint == build(scan(flat), Parts(seed=5)).fingerprint
+
+
+def test_pictures_of_a_few_pixels_are_not_called_versions(tmp_path):
+    """Two handwritten fours of 8 by 8 pixels are alike; that is what makes them fours."""
+    for number in range(50):
+        picture = scene(number % 25).resize((39, 60) if number < 25 else (60, 39))
+        put(tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number:02}.jpg", picture)
+
+    assert near(tmp_path / "photos") == []
