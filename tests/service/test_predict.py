@@ -1,7 +1,6 @@
 """POST /predict as documented, and what it answers to everything that is no picture."""
 
 import zlib
-from collections.abc import Callable
 from struct import pack
 
 import pytest
@@ -136,7 +135,8 @@ def _sample(service, name: str) -> float:
 
 
 def test_the_information_routes_answer_as_documented(service, bundle_path):
-    get: Callable[[str], dict[str, object]] = lambda path: service.client.get(path).json()  # noqa: E731
+    def get(path: str) -> dict[str, object]:
+        return service.client.get(path).json()
 
     assert get("/")["message"] == "pictures"
     assert get("/health").keys() == {"status", "model_loaded", "timestamp", "version"}

@@ -104,7 +104,7 @@ def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
                 return
         except httpx.TransportError:
             pass
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks at /ready
     raise ResourceError(f"the service was not ready within {START_TIMEOUT_S} s: {log} says more")
 
 

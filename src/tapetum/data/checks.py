@@ -9,6 +9,8 @@ from tapetum.data.scan import Scan
 
 LARGEST_RATIO = 10
 
+Groups = list[tuple[list[Sample], list[str]]]
+
 
 def check(scanned: Scan) -> list[Finding]:
     """All findings, the gravest kinds first."""
@@ -31,40 +33,46 @@ def _copies(samples: list[Sample]) -> list[Finding]:
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.digest].append(sample)
-    findings: dict[Kind, list[Finding]] = {"conflict": [], "leak": [], "duplicate": []}
-    for group in groups.values():
-        if len(group) == 1:
-            continue
-        labels = sorted({sample.label for sample in group})
-        parts = sorted({str(sample.part) for sample in group})
-        paths = [sample.path for sample in group]
-        if len(labels) > 1:
-            message = f"the same picture is labelled {' and '.join(labels)}; all copies are left out"
-            findings["conflict"].append(Finding("conflict", paths, message))
-        elif len(parts) > 1:
-            message = f"the same picture is in {' and '.join(parts)}; it stays only where it is measured"
-            findings["leak"].append(Finding("leak", paths, message))
-        else:
-            findings["duplicate"].append(Finding("duplicate", paths, "the same picture again; one copy is kept"))
-    return [finding for kind in findings.values() for finding in kind]
+    copied = [group for group in groups.values() if len(group) > 1]
+    conflicts, leaks, duplicates = _sorted_out(copied)
+    return [
+        *_findings("conflict", conflicts, "the same picture is labelled {}; all copies are left out"),
+        *_findings("leak", leaks, "the same picture is in {}; it stays only where it is measured"),
+        *_findings("duplicate", duplicates, "the same picture again; one copy is kept"),
+    ]
 
 
 def _near_copies(scanned: Scan) -> list[Finding]:
-    findings: dict[Kind, list[Finding]] = {"near_conflict": [], "near_leak": [], "near_duplicate": []}
-    for group in scanned.near:
+    conflicts, leaks, duplicates = _sorted_out(scanned.near)
+    return [
+        *_findings("near_conflict", conflicts, "almost the same picture is labelled {}"),
+        *_findings("near_leak", leaks, "almost the same picture is in {}; it stays only where it is measured"),
+        *_findings("near_duplicate", duplicates, "almost the same picture again; all its versions go to one part"),
+    ]
+
+
+def _sorted_out(groups: list[list[Sample]]) -> tuple[Groups, Groups, Groups]:
+    """Groups of one picture, each with what contradicts: several labels, else several parts, else nothing."""
+    conflicts: Groups = []
+    leaks: Groups = []
+    duplicates: Groups = []
+    for group in groups:
         labels = sorted({sample.label for sample in group})
         parts = sorted({str(sample.part) for sample in group})
-        paths = [sample.path for sample in group]
         if len(labels) > 1:
-            message = f"almost the same picture is labelled {' and '.join(labels)}"
-            findings["near_conflict"].append(Finding("near_conflict", paths, message))
+            conflicts.append((group, labels))
         elif len(parts) > 1:
-            message = f"almost the same picture is in {' and '.join(parts)}; it stays only where it is measured"
-            findings["near_leak"].append(Finding("near_leak", paths, message))
+            leaks.append((group, parts))
         else:
-            message = "almost the same picture again; all its versions go to one part"
-            findings["near_duplicate"].append(Finding("near_duplicate", paths, message))
-    return [finding for kind in findings.values() for finding in kind]
+            duplicates.append((group, []))
+    return conflicts, leaks, duplicates
+
+
+def _findings(kind: Kind, groups: Groups, message: str) -> list[Finding]:
+    return [
+        Finding(kind, [sample.path for sample in group], message.format(" and ".join(contradicting)))
+        for group, contradicting in groups
+    ]
 
 
 def _counts(scanned: Scan) -> list[Finding]:

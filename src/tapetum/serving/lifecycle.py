@@ -48,7 +48,7 @@ class Model:
         """Load and check without holding up the event loop; on failure say why and end the service."""
         try:
             self._predictor = await asyncio.get_running_loop().run_in_executor(self._pool, self._open)
-        except Exception as error:
+        except Exception as error:  # whatever it is, a service without a model must end and say why
             self.failure = error
             log.error(
                 "the model cannot be served",

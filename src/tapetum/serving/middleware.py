@@ -51,7 +51,7 @@ class RequestId:
                 await self.app(scope, receive, send_with_id)
             except ClientDisconnect:
                 status = _CLIENT_CLOSED
-            except Exception as error:
+            except Exception as error:  # the HTTP edge: nothing may pass it as a traceback
                 if status:
                     raise
                 await problems.answer(Request(scope), error)(scope, receive, send_with_id)

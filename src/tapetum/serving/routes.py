@@ -128,7 +128,7 @@ async def predict(request: Request, model: TheModel, instruments: TheInstruments
         prediction = await model.predict(await _picture(request))
     except (PictureError, RequestError, HTTPException, ClientDisconnect):
         raise
-    except Exception:
+    except Exception:  # counted here, answered at the edge
         instruments.failed()
         raise
     instruments.predicted(prediction.label, perf_counter() - start)
