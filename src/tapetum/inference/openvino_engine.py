@@ -25,12 +25,14 @@ class OpenVinoEngine:
         self._compiled = compiled
         self._spec = spec
         self._thread = threading.local()
+        self._lock = threading.Lock()
 
     def infer(self, images: np.ndarray) -> Outputs:
         """uint8 (N, H, W, 3) -> Outputs."""
         require_input(images, self._spec)
-        if not hasattr(self._thread, "request"):
-            self._thread.request = self._compiled.create_infer_request()
+        with self._lock:  # making requests while others compute has stood still once
+            if not hasattr(self._thread, "request"):
+                self._thread.request = self._compiled.create_infer_request()
         request = self._thread.request
         request.infer([np.ascontiguousarray(images)], share_inputs=True)
         logits, features = (request.get_tensor(output).data.astype(np.float32) for output in ("logits", "features"))
