@@ -25,14 +25,15 @@ class OpenVinoEngine:
         self._compiled = compiled
         self._spec = spec
         self._thread = threading.local()
-        self._lock = threading.Lock()
+        # OpenVINO's binding sets itself up in its first call, and stands still for ever when two threads
+        # make that call at once: each waits for what the other holds, the interpreter's lock or the set-up's.
+        self.infer(np.zeros((1, spec.height, spec.width, 3), np.uint8))
 
     def infer(self, images: np.ndarray) -> Outputs:
         """uint8 (N, H, W, 3) -> Outputs."""
         require_input(images, self._spec)
-        with self._lock:  # making requests while others compute has stood still once
-            if not hasattr(self._thread, "request"):
-                self._thread.request = self._compiled.create_infer_request()
+        if not hasattr(self._thread, "request"):
+            self._thread.request = self._compiled.create_infer_request()
         request = self._thread.request
         request.infer([np.ascontiguousarray(images)], share_inputs=True)
         logits, features = (request.get_tensor(output).data.astype(np.float32) for output in ("logits", "features"))
