@@ -19,14 +19,16 @@ from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.report import report
 from tapetum.inference import golden
-from tapetum.progress import Advance
+from tapetum.progress import Advance, silent
 from tapetum.recipe import Parts, Recipe
 from tapetum.training import run as training
+from tapetum.training.distributed import ALONE, Group
+from tapetum.training.export import export
 from tapetum.training.fit import EpochResult
-from tapetum.training.tracking import Tracker
+from tapetum.training.tracking import NullRun, Tracker
 
 MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
-BUNDLE = "bundle"
+DRAFT, BUNDLE = "draft", "bundle"
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,20 @@ def train(
     tracker: Tracker,
     on_epoch: Callable[[EpochResult], None],
     advance: Advance,
+    resume: bool = False,
+    group: Group = ALONE,
 ) -> Outcome:
     """Train, evaluate, decide, and seal what passed; everything is written below `out`.
 
     A sealed bundle takes the place of the one before it; a draft that failed leaves that one alone.
+    `resume` goes on with a run that was interrupted. Raises Interrupted when this one is.
     """
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
-        draft = training.train(recipe, manifest, out, cache_folder, tracked, on_epoch, advance)
+        network = training.train(
+            recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
+        )
+        draft = export(network, recipe, manifest, out / DRAFT)
         evaluated = evaluate(draft, manifest, advance=advance)
         _write_scores(evaluated, out)
         verdict = decide(evaluated)
@@ -85,7 +93,16 @@ def train(
         tracked.metrics(accuracy, step=recipe.train.epochs)
         for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, bundle.path):
             tracked.file(path)
+    (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)
+
+
+def help_train(recipe: Recipe, out: Path, cache_folder: Path, resume: bool, group: Group) -> None:
+    """Be one of the processes beside the first, which has divided the pictures and runs `train`."""
+    manifest = manifests.load(out / MANIFEST)
+    training.train(
+        recipe, manifest, out, cache_folder, NullRun(), lambda result: None, silent, resume=resume, group=group
+    )
 
 
 def _write_scores(evaluated: Bundle, out: Path) -> None:

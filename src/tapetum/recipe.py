@@ -40,21 +40,35 @@ class Augment(_Section):
 
     flip: bool = False
     rotation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
-    min_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    min_scale: Annotated[float, Field(gt=0, le=1, description="Smallest part cut out, as a share of the side.")] = 1.0
+    stretch: Annotated[float, Field(ge=0, lt=1, description="How much a side may grow against the other.")] = 0.0
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mixup: Annotated[float, Field(ge=0, description="α of mixup's Beta(α, α); 0 is off.")] = 0.0
+    cutmix: Annotated[float, Field(ge=0, description="α of CutMix's Beta(α, α); with both, batches alternate.")] = 0.0
 
 
 class Train(_Section):
-    """The loop: AdamW, a linear warm-up, then a cosine down to zero."""
+    """The loop: a linear warm-up, then a cosine down to zero."""
 
     epochs: Count = 10
     batch_size: Count = 32
+    sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
+        (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
+    )
+    optimiser: Literal["adamw", "sgd"] = "adamw"
     lr: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Nesterov momentum of sgd.")] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, description="On weights, not on biases and normalisation.")] = 1e-2
     warmup_share: Share = 0.1
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Annotated[bool, Field(description="Weigh classes by how rare they are.")] = False
+    clip_norm: Annotated[float, Field(ge=0, description="Longest gradient; 0 is off.")] = 0.0
+    ema: Annotated[float, Field(ge=0, lt=1, description="Decay of the averaged weights; 0 is off.")] = 0.0
+    patience: Annotated[int, Field(ge=0, description="Epochs without a better one before it stops; 0 is off.")] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = 0
 

@@ -229,24 +229,6 @@ def test_an_error_is_one_line_with_the_remedy(run, arguments, words):
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_an_interrupted_run_says_so_and_the_next_one_succeeds(folder, tmp_path, run):
-    command = [sys.executable, "-m", "tapetum", "train", str(folder), "--out", "x", *QUICK, "train.epochs=500"]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": "none", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        while "epoch   3" not in process.stdout.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        process.stdout.read()
-        assert process.stderr.read().strip() == "interrupted"
-    assert process.returncode == 130
-
-    assert run("train", folder, "--out", "x", *QUICK).returncode == 0
-
-
 def test_the_demo_names_a_port_in_use_before_it_trains(run, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

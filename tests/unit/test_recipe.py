@@ -90,7 +90,7 @@ def test_overrides_do_not_touch_the_choices_they_were_given():
     ("override", "complaint"),
     [
         ("trian.lr=1", "unknown key trian (did you mean 'train'?): expected one of name, title, source, image"),
-        ("train.lrr=1", "unknown key train.lrr (did you mean 'lr'?): expected one of epochs, batch_size, lr"),
+        ("train.lrr=1", "unknown key train.lrr (did you mean 'lr'?): expected one of epochs, batch_size, sizes"),
         ("image.hieght=1", "unknown key image.hieght (did you mean 'height'?): expected one of height, width"),
         ("train.xyz=1", "unknown key train.xyz: expected one of epochs"),
         ("train.lr=-1", "train.lr is -1: expected greater than 0"),
