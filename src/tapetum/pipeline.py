@@ -8,7 +8,7 @@ from pathlib import Path
 from tapetum import bundle as bundles
 from tapetum import files
 from tapetum.bundle import Bundle
-from tapetum.data import listing
+from tapetum.data import listing, packing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
 from tapetum.data.finding import Finding
@@ -41,11 +41,11 @@ class Outcome:
 
 
 def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[Manifest, list[Finding]]:
-    """The manifest of a folder or a listing, and what is wrong with the pictures; or a manifest as it was written.
+    """The manifest of pictures as `scan` takes them, and what is wrong with them; or a manifest as it was written.
 
     The manifest is written to `out`. Raises DataError.
     """
-    if pictures.is_file() and not listing.is_listing(pictures):
+    if pictures.is_file() and not listing.is_listing(pictures) and not packing.is_packed(pictures):
         manifest, findings = manifests.load(pictures), []
     else:
         scanned = scan(pictures, advance)

@@ -133,17 +133,19 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def for_pictures(pictures: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe for photographs that have none, named as their folder or their listing is. Raises ConfigError."""
+    """A recipe for photographs that have none, named as their folder, archive or listing is. Raises ConfigError."""
     place = pictures.resolve()
-    title = (place.stem if place.is_file() else place.name) or "pictures"
+    title = (place.stem.removesuffix(".tar") if place.is_file() else place.name) or "pictures"
     name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
     return build({"name": name, "title": title, **_PHOTOGRAPHS}, overrides)
 
 
-def parts(**given: float | None) -> Parts:
-    """How to divide pictures, from what the command line gave. Raises ConfigError."""
+def parts(usual: Parts, **given: float | None) -> Parts:
+    """How to divide pictures: as usual, but for what the command line gave. Raises ConfigError."""
     try:
-        return Parts.model_validate({key: value for key, value in given.items() if value is not None})
+        return Parts.model_validate(
+            usual.model_dump() | {key: value for key, value in given.items() if value is not None}
+        )
     except ValidationError as error:
         raise ConfigError("; ".join(_complaints(error, Parts))) from None
 

@@ -205,7 +205,7 @@ def test_faulty_rows_of_a_listing_are_named_with_their_lines(run, folder, tmp_pa
     ("arguments", "words"),
     [
         (("train", "nowhere"), "there is no recipe nowhere: expected a file, or one of cats-dogs, digits"),
-        (("train", "cats-dogs"), "name a folder of pictures with --data"),
+        (("train", "cats-dogs", "source=null"), "name a folder of pictures with --data"),
         (("train", "digits", "train.epoch=3"), "unknown key train.epoch (did you mean 'epochs'?)"),
         (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),
         (("train", "digits", "image.height=8"), "image.height and image.width are 8 and 32, too small for simple_cnn"),

@@ -199,7 +199,9 @@ def test_a_recipe_survives_being_written_and_read():
 
 
 def test_parts_take_what_was_given_and_default_the_rest():
-    assert recipe.parts(val=0.2, test=None, seed=3) == recipe.Parts(val=0.2, test=0.15, seed=3)
+    usual = recipe.Parts(test=0.3)
+
+    assert recipe.parts(usual, val=0.2, test=None, seed=3) == recipe.Parts(val=0.2, test=0.3, seed=3)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,6 @@ def test_parts_take_what_was_given_and_default_the_rest():
 )
 def test_wrong_parts_are_named(given, complaint):
     with pytest.raises(ConfigError) as caught:
-        recipe.parts(**given)
+        recipe.parts(recipe.Parts(), **given)
 
     assert str(caught.value) == complaint

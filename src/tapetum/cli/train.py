@@ -23,7 +23,10 @@ _LEAST_FREE_BYTES = 50_000_000
 @click.argument("recipe_or_pictures", metavar="RECIPE|PICTURES", type=ANY_PATH)
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option(
-    "--data", "pictures", type=ANY_PATH, help="Folder, CSV or JSON-lines file of labelled pictures, or a manifest."
+    "--data",
+    "pictures",
+    type=ANY_PATH,
+    help="Folder, archive, CSV or JSON-lines file of labelled pictures, or a manifest.",
 )
 @click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that folder, if one was interrupted.")
@@ -39,18 +42,19 @@ def command(
     """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
 
     RECIPE is a file, or the name of a shipped recipe such as cats-dogs.
-    PICTURES alone, a folder or a CSV or JSON-lines file of path and label, get
-    a recipe for photographs. KEY=VALUE changes one choice of the recipe.
+    PICTURES alone, a folder, an archive, or a CSV or JSON-lines file of path and
+    label, get a recipe for photographs. KEY=VALUE changes one choice of the recipe.
 
     Example: tapetum train cats-dogs --data photos train.epochs=5
     """
     from tapetum import machine, recipe
-    from tapetum.data import listing
+    from tapetum.data import listing, packing
     from tapetum.errors import ConfigError
     from tapetum.training import distributed
 
     machine.keep_freed_memory()
-    if pictures is None and (recipe_or_pictures.is_dir() or listing.is_listing(recipe_or_pictures)):
+    is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
+    if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
         chosen, pictures = recipe.for_pictures(recipe_or_pictures, overrides), recipe_or_pictures
     else:
         chosen = recipe.load(recipe_or_pictures, overrides)
@@ -85,6 +89,7 @@ def fetch(source: str, out: Path) -> Path:
 def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, group: "Group | None" = None) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
+    from tapetum.data import packing
     from tapetum.data.sample import PARTS
     from tapetum.training.distributed import ALONE
     from tapetum.training.tracking import open_tracker
@@ -96,7 +101,7 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())
-        if pictures.is_dir():
+        if pictures.is_dir() or packing.is_packed(pictures):
             say("check", f"{len(findings) or 'no'} findings" + ("; `tapetum data check` lists all" if findings else ""))
         sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in PARTS)
         say("split", f"{sizes}, left out {len(manifest.excluded)} → {out / pipeline.MANIFEST}")
