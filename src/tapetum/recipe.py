@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,13 +96,6 @@ class Recipe(_Section):
     gate: Gate = Gate()
 
 
-_PHOTOGRAPHS: dict[str, Any] = {
-    "image": {"height": 128, "width": 128},
-    "augment": {"flip": True, "rotation_deg": 10, "min_scale": 0.7, "brightness": 0.2, "contrast": 0.2},
-    "train": {"epochs": 30, "lr": 0.003, "weight_decay": 0.05, "label_smoothing": 0.1},
-}
-
-
 def shipped() -> dict[str, Path]:
     """The recipes that come with Tapetum, by name: from the wheel, or from the checkout."""
     here = Path(__file__)
@@ -132,12 +125,35 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return build(choices, overrides)
 
 
-def for_pictures(pictures: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe for photographs that have none, named as their folder, archive or listing is. Raises ConfigError."""
+def for_pictures(pictures: Path, counts: Mapping[str, int], side: int, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe for pictures that have none, named as their folder, archive or listing is.
+
+    `counts` are pictures by class, `side` is their median shorter side in pixels. Raises ConfigError.
+    """
     place = pictures.resolve()
     title = (place.stem.removesuffix(".tar") if place.is_file() else place.name) or "pictures"
     name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
-    return build({"name": name, "title": title, **_PHOTOGRAPHS}, overrides)
+    total, rarest = sum(counts.values()), min(counts.values(), default=0)
+    are_small = 0 < side <= 48
+    length = 32 if are_small else 64 if 0 < side <= 96 else 128
+    choices: dict[str, Any] = {
+        "name": name,
+        "title": title,
+        "image": {"height": length, "width": length},
+        # What is small is often a sign, which does not survive a mirror.
+        "augment": {"rotation_deg": 10, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2}
+        | ({"shift": 0.1} if are_small else {"flip": True, "min_scale": 0.7, "stretch": 0.3}),
+        "train": {
+            # Few pictures are shown more often, many need fewer epochs for as many steps.
+            "epochs": min(60, max(10, 200_000 // max(1, total))),
+            "batch_size": 32 if total < 20_000 else 128,
+            "lr": 0.003,
+            "weight_decay": 0.05,
+            "label_smoothing": 0.1,
+            "class_weights": max(counts.values(), default=0) >= 3 * rarest > 0,
+        },
+    }
+    return build(choices, overrides)
 
 
 def parts(usual: Parts, **given: float | None) -> Parts:

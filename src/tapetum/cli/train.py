@@ -55,7 +55,7 @@ def command(
     machine.keep_freed_memory()
     is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
     if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
-        chosen, pictures = recipe.for_pictures(recipe_or_pictures, overrides), recipe_or_pictures
+        chosen, pictures = _choose(recipe_or_pictures, overrides), recipe_or_pictures
     else:
         chosen = recipe.load(recipe_or_pictures, overrides)
     out = out or Path("runs") / chosen.name
@@ -70,6 +70,24 @@ def command(
             pictures = fetch(chosen.source, out)
         outcome = train(chosen, pictures, out, resume, group)
     context.exit(0 if outcome.verdict.passed else 1)
+
+
+def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
+    """A recipe for pictures that came without one."""
+    from tapetum import recipe
+    from tapetum.data.survey import survey
+
+    seen = survey(pictures)
+    chosen = recipe.for_pictures(pictures, seen.counts, seen.side, overrides)
+    choices = chosen.train
+    weights = ", rare classes weigh more" if choices.class_weights else ""
+    say(
+        "recipe",
+        f"chosen for {sum(seen.counts.values())} pictures of {len(seen.counts)} classes, about {seen.side} pixels: "
+        f"{chosen.model.architecture} at {chosen.image.width}×{chosen.image.height}, {choices.epochs} epochs in "
+        f"batches of {choices.batch_size}{weights}",
+    )
+    return chosen
 
 
 def fetch(source: str, out: Path) -> Path:
