@@ -23,29 +23,29 @@ class _Section(BaseModel):
 class Parts(_Section):
     """How pictures are divided where the folder itself does not say."""
 
-    val: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
-    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
-    seed: int = 0
+    val: Annotated[float, Field(gt=0, lt=0.5, description="Share that chooses the epoch and the temperature.")] = 0.15
+    test: Annotated[float, Field(gt=0, lt=0.5, description="Share that scores are taken on.")] = 0.15
+    seed: Annotated[int, Field(description="Another one gives another division.")] = 0
 
 
 class Model(_Section):
     """Which architecture; its input is the recipe's image."""
 
-    architecture: str = "simple_cnn"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    architecture: Annotated[str, Field(description="Name of an architecture.")] = "simple_cnn"
+    dropout: Annotated[float, Field(ge=0, lt=1, description="Share of features left out before the last layer.")] = 0.5
 
 
 class Augment(_Section):
     """Random changes to a training picture; the neutral values switch them off."""
 
-    flip: bool = False
-    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
+    flip: Annotated[bool, Field(description="Mirror half of them left and right.")] = False
+    rotation_deg: Annotated[float, Field(ge=0, le=180, description="Furthest turn, to either side.")] = 0.0
     min_scale: Annotated[float, Field(gt=0, le=1, description="Smallest part cut out, as a share of the side.")] = 1.0
     stretch: Annotated[float, Field(ge=0, lt=1, description="How much a side may grow against the other.")] = 0.0
-    shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    shift: Annotated[float, Field(ge=0, lt=1, description="Furthest move, as a share of the side.")] = 0.0
+    brightness: Annotated[float, Field(ge=0, lt=1, description="Largest change, as a share of half the range.")] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1, description="Largest change, as a share.")] = 0.0
+    saturation: Annotated[float, Field(ge=0, lt=1, description="Largest change, as a share.")] = 0.0
     mixup: Annotated[float, Field(ge=0, description="α of mixup's Beta(α, α); 0 is off.")] = 0.0
     cutmix: Annotated[float, Field(ge=0, description="α of CutMix's Beta(α, α); with both, batches alternate.")] = 0.0
 
@@ -53,41 +53,43 @@ class Augment(_Section):
 class Train(_Section):
     """The loop: a linear warm-up, then a cosine down to zero."""
 
-    epochs: Count = 10
-    batch_size: Count = 32
+    epochs: Annotated[Count, Field(description="Times every picture is seen.")] = 10
+    batch_size: Annotated[Count, Field(description="Pictures a step, over all processes.")] = 32
     sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
         (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
     )
-    optimiser: Literal["adamw", "sgd"] = "adamw"
-    lr: Positive = 1e-3
+    optimiser: Annotated[Literal["adamw", "sgd"], Field(description="What takes the steps.")] = "adamw"
+    lr: Annotated[Positive, Field(description="Peak of the learning rate.")] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="Nesterov momentum of sgd.")] = 0.9
     weight_decay: Annotated[float, Field(ge=0, description="On weights, not on biases and normalisation.")] = 1e-2
-    warmup_share: Share = 0.1
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    warmup_share: Annotated[Share, Field(description="Share of the steps in which the rate rises.")] = 0.1
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="Share of the truth given to all classes.")] = 0.0
     class_weights: Annotated[bool, Field(description="Weigh classes by how rare they are.")] = False
     clip_norm: Annotated[float, Field(ge=0, description="Longest gradient; 0 is off.")] = 0.0
     ema: Annotated[float, Field(ge=0, lt=1, description="Decay of the averaged weights; 0 is off.")] = 0.0
     patience: Annotated[int, Field(ge=0, description="Epochs without a better one before it stops; 0 is off.")] = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto takes CUDA where there is one.")] = "auto"
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Field(description="auto takes bf16 where it is fast.")] = (
+        "auto"
+    )
+    seed: Annotated[int, Field(ge=0, description="The same one gives the same weights.")] = 0
 
 
 class Gate(_Section):
     """What a model must reach on the test part before it may go on."""
 
-    accuracy: Annotated[float, Field(ge=0.5, le=1)] = 0.5
-    class_recall: Share = 0.0
-    calibration_error: Share = 1.0
+    accuracy: Annotated[float, Field(ge=0.5, le=1, description="Least share of right answers.")] = 0.5
+    class_recall: Annotated[Share, Field(description="Least recall of the weakest class.")] = 0.0
+    calibration_error: Annotated[Share, Field(description="Largest expected calibration error.")] = 1.0
     accuracy_loss: Annotated[Share, Field(description="How much accuracy may be lost against an incumbent.")] = 0.01
 
 
 class Recipe(_Section):
     """Everything that decides how a model comes out, but the pictures themselves."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    title: str
-    source: str | None = None
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="For folders, MLflow and images.")]
+    title: Annotated[str, Field(description="For people.")]
+    source: Annotated[str | None, Field(description="Where `tapetum data fetch` finds the pictures.")] = None
     image: Preprocess
     parts: Parts = Parts()
     model: Model = Model()
