@@ -23,7 +23,7 @@ LAYERS = (
         "logs",
         "scores",
     }
-    | {"image", "bundle"},
+    | {"image", "bundle", "markup"},
     {"data", "models", "inference"},
     {"training"},
     {"evaluation", "serving"},
