@@ -23,7 +23,7 @@ LAYERS = (
         "logs",
         "scores",
     }
-    | {"image", "bundle", "markup"},
+    | {"image", "bundle", "curves", "markup"},
     {"data", "models", "inference"},
     {"training"},
     {"evaluation", "serving"},
