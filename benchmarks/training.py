@@ -134,7 +134,7 @@ def _tapetum(manifest: Manifest, epochs: int, seed: int, out: Path) -> dict[str,
 
     import numpy as np
 
-    from tapetum.evaluation.evaluate import measure
+    from tapetum.evaluation.measure import measure
     from tapetum.progress import silent
     from tapetum.training import run
     from tapetum.training.export import export

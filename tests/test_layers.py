@@ -36,6 +36,7 @@ HEAVY = {
     "openvino": ("inference/openvino_engine.py", "machine.py"),
     "onnxruntime": ("inference/onnxruntime_engine.py",),
     "sklearn": ("data/sources.py",),
+    "matplotlib": ("evaluation/",),
     "kagglehub": ("data/kaggle.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),

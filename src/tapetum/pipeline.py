@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tapetum import bundle as bundles
 from tapetum import files
-from tapetum.bundle import Bundle
+from tapetum.bundle import HISTORY, REPORT, Bundle
 from tapetum.data import listing, packing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
@@ -84,14 +84,16 @@ def train(
             recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
         )
         draft = export(network, recipe, manifest, out / DRAFT)
+        files.write_bytes(draft.path / HISTORY, (out / HISTORY).read_bytes())
         evaluated = evaluate(draft, manifest, advance=advance)
         _write_scores(evaluated, out)
+        files.write_bytes(out / REPORT, (evaluated.path / REPORT).read_bytes())
         verdict = decide(evaluated)
         files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
         bundle = bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated
         accuracy = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in bundle.facts.scores.items()}
         tracked.metrics(accuracy, step=recipe.train.epochs)
-        for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, bundle.path):
+        for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, out / REPORT, bundle.path):
             tracked.file(path)
     (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tapetum import bundle as bundles
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ["image.height=16", "image.width=16", "train.epochs=3", "augment.flip=false"]
 
@@ -46,8 +48,19 @@ def test_train_says_each_stage_and_leaves_what_it_names(run, folder, tmp_path):
     assert ran.returncode == 0, ran.stderr
     stages = [line.split()[0] for line in ran.stdout.splitlines() if line[:1].isalpha()]
     assert list(dict.fromkeys(stages)) == ["check", "split", "train", "evaluate", "gate", "seal", "tracked"]
-    for name in ("manifest.json", "recipe.yaml", "history.json", "scores.txt", "scores.json", "verdict.json", "bundle"):
+    for name in (
+        "manifest.json",
+        "recipe.yaml",
+        "history.json",
+        "scores.txt",
+        "scores.json",
+        "verdict.json",
+        "report.html",
+    ):
         assert (tmp_path / "runs" / "x" / name).exists()
+    bundle = bundles.load_sealed(tmp_path / "runs" / "x" / "bundle")
+    assert {"history.json", "report.html"} <= set(bundle.facts.files or ())
+    assert (bundle.path / "report.html").read_bytes() == (tmp_path / "runs" / "x" / "report.html").read_bytes()
     scores = json.loads((tmp_path / "runs" / "x" / "scores.json").read_text())
     assert 0 <= scores["fp32"]["accuracy"]["low"] <= scores["fp32"]["accuracy"]["value"] <= 1
 

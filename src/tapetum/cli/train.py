@@ -107,6 +107,7 @@ def fetch(source: str, out: Path) -> Path:
 def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, group: "Group | None" = None) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
+    from tapetum.bundle import REPORT
     from tapetum.data import packing
     from tapetum.data.sample import PARTS
     from tapetum.training.distributed import ALONE
@@ -128,7 +129,7 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
         outcome = pipeline.train(
             chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance, resume=resume, group=group
         )
-    say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
+    say("evaluate", f"{out / REPORT}, {out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
     click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
     for check in outcome.verdict.checks:
         say("gate", check.to_text())

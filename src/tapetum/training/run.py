@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from tapetum import files
+from tapetum.bundle import HISTORY
 from tapetum.data import cache
 from tapetum.data.cache import Rows
 from tapetum.data.loader import Pictures, steps_of
@@ -33,7 +34,7 @@ from tapetum.training.learner import Learner, class_weights
 from tapetum.training.step import infer
 from tapetum.training.tracking import Run
 
-RECIPE, HISTORY, CHECKPOINT = "recipe.yaml", "history.json", "checkpoint.pt"
+RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
 _SAVE_EVERY_S = 60
 
 
@@ -115,7 +116,7 @@ def train(
                 f"{checkpoint.path}: the same command with --resume goes on"
             )
     if group.is_first:
-        history = [asdict(result) for result in position.history]
+        history = [asdict(result) | {"is_kept": result == position.best} for result in position.history]
         files.write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
     learned = learner.learned
     learned.load_state_dict(best)
