@@ -47,7 +47,7 @@ def test_train_says_each_stage_and_leaves_what_it_names(run, folder, tmp_path):
 
     assert ran.returncode == 0, ran.stderr
     stages = [line.split()[0] for line in ran.stdout.splitlines() if line[:1].isalpha()]
-    assert list(dict.fromkeys(stages)) == ["check", "split", "train", "evaluate", "gate", "seal", "tracked"]
+    assert list(dict.fromkeys(stages)) == ["recipe", "check", "split", "train", "evaluate", "gate", "seal", "tracked"]
     for name in (
         "manifest.json",
         "recipe.yaml",
