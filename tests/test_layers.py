@@ -32,7 +32,7 @@ LAYERS = (
 )
 HEAVY = {
     "torch": ("models/", "training/", "inference/torch_engine.py"),
-    "mlflow": ("training/tracking.py",),
+    "mlflow": ("training/", "inference/mlflow_model.py"),
     "openvino": ("inference/openvino_engine.py", "machine.py"),
     "onnxruntime": ("inference/onnxruntime_engine.py",),
     "sklearn": ("data/sources.py",),

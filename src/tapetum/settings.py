@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="Where training runs are recorded; `none` records nothing.",
     )
+    mlflow_experiment_name: str = Field(
+        "",
+        validation_alias="MLFLOW_EXPERIMENT_NAME",
+        description="Experiment of MLflow that they belong to; where empty, the recipe's name.",
+    )
 
 
 @dataclass(frozen=True)
