@@ -57,10 +57,10 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="Where training runs are recorded; `none` records nothing.",
     )
-    mlflow_experiment_name: str = Field(
-        "",
+    mlflow_experiment_name: str | None = Field(
+        None,
         validation_alias="MLFLOW_EXPERIMENT_NAME",
-        description="Experiment of MLflow that they belong to; where empty, the recipe's name.",
+        description="Experiment of MLflow that they belong to; without one, that of the recipe's name.",
     )
 
 

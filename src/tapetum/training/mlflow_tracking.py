@@ -36,9 +36,9 @@ _QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",
 }
 # MLflow's own 8 attempts of 120 s each would hold a training up for minutes. A server that answered once may
-# take longer over a large file.
+# take longer over a large file, and is missed for some seconds while it starts anew.
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-_AFTERWARDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_AFTERWARDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 _MOST_PARAMS = 100  # in one request, which is MLflow's limit
 _LONGEST_DIGEST = 36
 
@@ -50,12 +50,12 @@ class MlflowRun:
         self.id = run_id
         self._client = client
         self._address = address
-        self._is_lost = False
+        self._lost: Exception | None = None
         self._lock = Lock()  # figures of the machine come from a thread
 
     @property
     def address(self) -> str:
-        return f"in part: {self._address}" if self._is_lost else self._address
+        return f"in part: {self._address}" if self._lost else self._address
 
     def params(self, values: Mapping[str, str]) -> None:
         """Record the choices of the run."""
@@ -109,17 +109,18 @@ class MlflowRun:
         self._try(register)
 
     def finish(self, status: str) -> None:
-        """Mark the run FINISHED or FAILED."""
-        self._try(self._client.set_terminated, status)
+        """Mark the run FINISHED or FAILED, unless nobody would hear it."""
+        if self._lost is None or not _is_silence(self._lost):
+            self._try(self._client.set_terminated, status, is_last=True)
 
-    def _try(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+    def _try(self, call: Callable[..., Any], *arguments: Any, is_last: bool = False, **options: Any) -> None:
         with self._lock:
-            if self._is_lost:
+            if self._lost and not is_last:
                 return
             try:
                 call(self.id, *arguments, **options)
             except Exception as error:  # of MLflow, its database or the network: no base but this
-                self._is_lost = True
+                self._lost = error
                 log.warning(
                     "tracking stopped, training goes on and keeps all files in its folder", reason=masked(error)
                 )
@@ -128,7 +129,7 @@ class MlflowRun:
 class MlflowTracker:
     """Records in MLflow at a tracking URI, such as sqlite:///mlruns/mlflow.db, in one experiment where it is named."""
 
-    def __init__(self, uri: str, experiment: str = "") -> None:
+    def __init__(self, uri: str, experiment: str | None = None) -> None:
         self._uri = uri
         self._experiment = experiment
 
@@ -188,7 +189,7 @@ class MlflowTracker:
         return MlflowRun(client, run_id, f"run {run_id} of experiment {experiment} in {masked(self._uri)}")
 
 
-def open_tracker(uri: str, experiment: str = "") -> Tracker:
+def open_tracker(uri: str, experiment: str | None = None) -> Tracker:
     """The tracker for a tracking URI; `none` records nothing."""
     return NullTracker() if uri == "none" else MlflowTracker(uri, experiment)
 

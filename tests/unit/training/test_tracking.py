@@ -165,6 +165,17 @@ class _Refusal(_Server):
         self.send_error(401)
 
 
+class _Stalling(_Server):
+    """Opens runs, and never answers to figures or tags."""
+
+    def do_POST(self) -> None:
+        if not self.path.endswith("log-batch"):
+            return super().do_POST()
+        self.server.__dict__.setdefault("unanswered", []).append(self.path)
+        self.rfile.read()  # until the caller gives up
+        return None
+
+
 @contextmanager
 def served(server: HTTPServer) -> Iterator[str]:
     """The address of a server that answers until the block ends."""
@@ -226,6 +237,24 @@ def test_a_server_that_refuses_is_a_config_error():
             pass
 
 
+def test_a_server_that_stalls_is_asked_once_and_no_more(monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    with HTTPServer(("127.0.0.1", 0), _Stalling) as server, served(server) as address, capture_logs() as logs:
+        tracker = MlflowTracker(f"http://{address}")
+        with tracker.run("pets", {}) as run:
+            run.metrics({"val_loss": 0.75}, step=1)
+            run.tags({"gate": "passed"})
+            run.metrics({"val_loss": 0.5}, step=2)
+
+    assert len(server.unanswered) == 1
+    assert run.address == f"in part: run r1 of experiment pets in http://{address}"
+    (warning,) = logs
+    assert warning["event"] == "tracking stopped, training goes on and keeps all files in its folder"
+    assert "Read timed out" in warning["reason"]
+
+
 def test_credentials_stand_in_dotenv_as_well(tmp_path):
     (tmp_path / ".env").write_text("MLFLOW_TRACKING_TOKEN=from-dotenv\n")
 
@@ -235,6 +264,17 @@ def test_credentials_stand_in_dotenv_as_well(tmp_path):
             pass
 
     assert server.tokens == {"Bearer from-dotenv"}
+
+
+def test_a_run_that_could_not_keep_a_file_says_so_and_ends(place, client):
+    with capture_logs() as logs, MlflowTracker("sqlite:///store/mlflow.db").run("gaps", {}) as run:
+        run.file(place / "nowhere")
+        run.tags({"gate": "passed"})
+
+    (kept,) = client.search_runs([client.get_experiment_by_name("gaps").experiment_id])
+    assert (kept.info.status, kept.data.tags.get("gate")) == ("FINISHED", None)
+    assert run.address.startswith("in part: run ")
+    assert len(logs) == 1
 
 
 def test_one_experiment_may_hold_the_runs_of_many_recipes(place, client):
