@@ -3,7 +3,7 @@
 import os
 import sys
 
-_KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 
 
 def cores() -> int:
@@ -24,10 +24,10 @@ def keep_freed_memory() -> None:
     Training frees and takes hundreds of megabytes a step; faulting them in again
     more than halves its speed. glibc reads these variables only at start.
     """
-    if sys.platform == "linux" and not _KEEP.keys() & os.environ.keys():
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | _KEEP)
+    if sys.platform == "linux" and not KEEP.keys() & os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | KEEP)
 
 
 def environment() -> dict[str, str]:
     """The environment for a process that shall hand its memory back, such as a service."""
-    return {name: value for name, value in os.environ.items() if name not in _KEEP}
+    return {name: value for name, value in os.environ.items() if name not in KEEP}

@@ -8,7 +8,7 @@ from pathlib import Path
 from tapetum import bundle as bundles
 from tapetum import files
 from tapetum.bundle import CARD, Bundle
-from tapetum.data import listing
+from tapetum.data import listing, packing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
 from tapetum.data.finding import Finding
@@ -19,15 +19,17 @@ from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.report import report
 from tapetum.inference import golden
-from tapetum.progress import Advance
+from tapetum.progress import Advance, silent
 from tapetum.recipe import Parts, Recipe
 from tapetum.training import run as training
+from tapetum.training.distributed import ALONE, Group
+from tapetum.training.export import export
 from tapetum.training.fit import EpochResult
 from tapetum.training.run import HISTORY, RECIPE
-from tapetum.training.tracking import Run, Tracker
+from tapetum.training.tracking import NullRun, Run, Tracker
 
 MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
-BUNDLE = "bundle"
+DRAFT, BUNDLE = "draft", "bundle"
 # What a tracked run keeps, beside the bundle.
 KEPT = (RECIPE, MANIFEST, HISTORY, SCORES_TEXT, SCORES_JSON, VERDICT)
 
@@ -42,11 +44,11 @@ class Outcome:
 
 
 def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[Manifest, list[Finding]]:
-    """The manifest of a folder or a listing, and what is wrong with the pictures; or a manifest as it was written.
+    """The manifest of pictures as `scan` takes them, and what is wrong with them; or a manifest as it was written.
 
     The manifest is written to `out`. Raises DataError.
     """
-    if pictures.is_file() and not listing.is_listing(pictures):
+    if pictures.is_file() and not listing.is_listing(pictures) and not packing.is_packed(pictures):
         manifest, findings = manifests.load(pictures), []
     else:
         scanned = scan(pictures, advance)
@@ -71,22 +73,37 @@ def train(
     tracker: Tracker,
     on_epoch: Callable[[EpochResult], None],
     advance: Advance,
+    resume: bool = False,
+    group: Group = ALONE,
 ) -> Outcome:
     """Train, evaluate, decide, and seal what passed; everything is written below `out`.
 
     A sealed bundle takes the place of the one before it; a draft that failed leaves that one alone.
+    `resume` goes on with a run that was interrupted. Raises Interrupted when this one is.
     """
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
         tracked.pictures(manifest)
-        draft = training.train(recipe, manifest, out, cache_folder, tracked, on_epoch, advance)
+        network = training.train(
+            recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
+        )
+        draft = export(network, recipe, manifest, out / DRAFT)
         evaluated = evaluate(draft, manifest, advance=advance)
         _write_scores(evaluated, out)
         verdict = decide(evaluated)
         files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
         bundle = bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated
         _record(tracked, recipe, bundle, verdict, out)
+    (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)
+
+
+def help_train(recipe: Recipe, out: Path, cache_folder: Path, resume: bool, group: Group) -> None:
+    """Be one of the processes beside the first, which has divided the pictures and runs `train`."""
+    manifest = manifests.load(out / MANIFEST)
+    training.train(
+        recipe, manifest, out, cache_folder, NullRun(), lambda result: None, silent, resume=resume, group=group
+    )
 
 
 def _record(tracked: Run, recipe: Recipe, bundle: Bundle, verdict: Verdict, out: Path) -> None:

@@ -81,7 +81,7 @@ def train(
     """Train on a folder of pictures that are told apart at once."""
     pictures = fill(out / "pictures")
     choices = ["image.height=16", "image.width=16", "train.epochs=3", "augment.flip=false", *overrides]
-    chosen = recipe.for_pictures(pictures, choices)
+    chosen = recipe.for_pictures(pictures, {"bright": 40, "dark": 40}, 24, choices)
     manifest, _ = pipeline.divide(pictures, chosen.parts, out, silent)
     with chdir(out):
         return pipeline.train(chosen, manifest, out, out / "cache", MlflowTracker(uri), on_epoch, silent)
