@@ -85,8 +85,9 @@ train: $(INSTALLED) ## Train a recipe (RECIPE=cats-dogs DATA=data/cats-dogs EPOC
 serve: $(INSTALLED) ## Serve a bundle (BUNDLE=runs/cats-dogs/bundle)
 	@$(BIN)/tapetum serve $(or $(BUNDLE),runs/cats-dogs/bundle)
 
-mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000
-	@MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --port 5000
+mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
+	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 --port $(or $(PORT),5000)
 
 ##@ Checks
 test: lint ## Format check, lint, types, and every test with coverage

@@ -32,7 +32,11 @@ LAYERS = (
 )
 HEAVY = {
     "torch": ("models/", "training/", "inference/torch_engine.py"),
-    "mlflow": ("training/tracking.py",),
+    # What records, and the file that MLflow itself runs where a model is loaded.
+    "mlflow": (
+        *("training/mlflow_tracking.py", "training/model_registry.py", "training/system_metrics.py"),
+        "inference/mlflow_model.py",
+    ),
     "openvino": ("inference/openvino_engine.py", "machine.py"),
     "onnxruntime": ("inference/onnxruntime_engine.py",),
     "sklearn": ("data/sources.py",),

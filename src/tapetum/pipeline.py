@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tapetum import bundle as bundles
 from tapetum import files
-from tapetum.bundle import HISTORY, REPORT, Bundle
+from tapetum.bundle import CARD, HISTORY, REPORT, Bundle
 from tapetum.data import listing, packing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
@@ -25,10 +25,13 @@ from tapetum.training import run as training
 from tapetum.training.distributed import ALONE, Group
 from tapetum.training.export import export
 from tapetum.training.fit import EpochResult
-from tapetum.training.tracking import NullRun, Tracker
+from tapetum.training.run import RECIPE
+from tapetum.training.tracking import NullRun, Run, Tracker
 
 MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
 DRAFT, BUNDLE = "draft", "bundle"
+# What a tracked run keeps, beside the bundle.
+KEPT = (RECIPE, MANIFEST, HISTORY, SCORES_TEXT, SCORES_JSON, VERDICT, REPORT)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def train(
     """
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
+        tracked.pictures(manifest)
         network = training.train(
             recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
         )
@@ -91,10 +95,7 @@ def train(
         verdict = decide(evaluated)
         files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
         bundle = bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated
-        accuracy = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in bundle.facts.scores.items()}
-        tracked.metrics(accuracy, step=recipe.train.epochs)
-        for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, out / REPORT, bundle.path):
-            tracked.file(path)
+        _record(tracked, recipe, bundle, verdict, out)
     (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)
 
@@ -105,6 +106,27 @@ def help_train(recipe: Recipe, out: Path, cache_folder: Path, resume: bool, grou
     training.train(
         recipe, manifest, out, cache_folder, NullRun(), lambda result: None, silent, resume=resume, group=group
     )
+
+
+def _record(tracked: Run, recipe: Recipe, bundle: Bundle, verdict: Verdict, out: Path) -> None:
+    """Keep what a run left: its files, its figures, and as a model what passed the gate."""
+    facts = bundle.facts
+    scores = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in facts.scores.items()}
+    tracked.metrics(scores, step=recipe.train.epochs)
+    for path in [*(out / name for name in KEPT), bundle.path / CARD]:
+        tracked.file(path)
+    checks = {f"gate.{check.name}": f"{check.found}, demanded {check.demanded}" for check in verdict.checks}
+    tags = {
+        "bundle.version": facts.version,
+        "bundle.digest": bundles.digest(bundle),
+        "fingerprint": facts.fingerprint,
+        "gate": "passed" if verdict.passed else "failed",
+    }
+    tracked.tags(tags)
+    if bundle.is_sealed:
+        tracked.challenger(recipe.name, bundle, tags | checks)
+    else:
+        tracked.file(bundle.path)
 
 
 def _write_scores(evaluated: Bundle, out: Path) -> None:

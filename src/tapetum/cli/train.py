@@ -111,11 +111,11 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
     from tapetum.data import packing
     from tapetum.data.sample import PARTS
     from tapetum.training.distributed import ALONE
-    from tapetum.training.tracking import open_tracker
+    from tapetum.training.mlflow_tracking import open_tracker
 
     files.require_space(out, _LEAST_FREE_BYTES)
     deployment = settings.load()
-    tracker = open_tracker(deployment.mlflow_tracking_uri)
+    tracker = open_tracker(deployment.mlflow_tracking_uri, deployment.mlflow_experiment_name)
     with progress() as advance:
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
         for finding in findings[:_FINDINGS_SHOWN]:
