@@ -152,8 +152,9 @@ def _optimiser(network: Network, choices: Train) -> torch.optim.Optimizer:
             choices.momentum,
             weight_decay=choices.weight_decay,
             nesterov=choices.momentum > 0,
+            fused=True,
         )
-    return torch.optim.AdamW(groups, choices.lr, weight_decay=choices.weight_decay)
+    return torch.optim.AdamW(groups, choices.lr, weight_decay=choices.weight_decay, fused=True)
 
 
 def _towards(decay: float) -> Any:
