@@ -31,8 +31,13 @@ class Parts(_Section):
 class Model(_Section):
     """Which architecture; its input is the recipe's image."""
 
-    architecture: str = "simple_cnn"
+    architecture: Annotated[str, Field(description="A name of ours, or any of timm's.")] = "simple_cnn"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    pretrained: Annotated[bool, Field(description="Begin with the weights that timm offers, downloaded once.")] = False
+    stem: Annotated[
+        Literal["standard", "small"],
+        Field(description="How a ResNet begins; small, for pictures of about 32 pixels, keeps all of them."),
+    ] = "standard"
 
 
 class Augment(_Section):
@@ -122,8 +127,12 @@ def for_pictures(pictures: Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe for photographs that have none, named as their folder or their listing is. Raises ConfigError."""
     place = pictures.resolve()
     title = (place.stem if place.is_file() else place.name) or "pictures"
-    name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
-    return build({"name": name, "title": title, **_PHOTOGRAPHS}, overrides)
+    return build({"name": to_name(title), "title": title, **_PHOTOGRAPHS}, overrides)
+
+
+def to_name(title: str) -> str:
+    """`Cats & Dogs` -> `cats-dogs`; `pictures` where nothing is left."""
+    return re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
 
 
 def parts(**given: float | None) -> Parts:

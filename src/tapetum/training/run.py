@@ -45,7 +45,7 @@ def train(
     files.write_text(out / RECIPE, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     pixels = cache.build(manifest, recipe.image, cache_folder, advance)
     torch.manual_seed(recipe.train.seed)
-    network = Network(recipe.model.architecture, len(manifest.labels), recipe.image, recipe.model.dropout)
+    network = Network(recipe.model, len(manifest.labels), recipe.image)
     _require_room(network, recipe)
     best: EpochResult | None = None
     weights = network.state_dict()

@@ -10,7 +10,7 @@ from tapetum.errors import TrainingError
 from tapetum.image import Preprocess
 from tapetum.models.network import Network
 from tapetum.progress import Advance, silent
-from tapetum.recipe import Augment, Train
+from tapetum.recipe import Augment, Model, Train
 from tapetum.scores import log_loss, softmax
 from tapetum.training.fit import EpochResult, Pictures, fit, lr_factor
 from tapetum.training.step import infer
@@ -40,7 +40,7 @@ def run(
     """A new network after training, with what each epoch brought."""
     chosen = Train.model_validate({"epochs": 2, "batch_size": 8, "precision": "fp32"} | choices)
     torch.manual_seed(0)
-    network = Network("simple_cnn", 2, Preprocess(height=16, width=16), dropout=0.5)
+    network = Network(Model(dropout=0.5), 2, Preprocess(height=16, width=16))
     return network, list(fit(network, pictures(count), pictures(8, seed=1), chosen, augment, advance))
 
 
@@ -100,7 +100,7 @@ def test_the_rate_of_an_epoch_is_that_of_its_first_step():
 
 
 def test_results_come_epoch_by_epoch():
-    network = Network("simple_cnn", 2, Preprocess(height=16, width=16))
+    network = Network(Model(dropout=0.0), 2, Preprocess(height=16, width=16))
     results = fit(network, pictures(8), pictures(4), Train(epochs=1000, precision="fp32"), Augment())
 
     assert next(results).epoch == 1
