@@ -4,6 +4,7 @@ TapetumError
 ├── ConfigError            a recipe, a setting or an argument is wrong
 ├── DataError              a folder or a manifest is not what it should be
 ├── DownloadError          a file did not arrive, or is not the one that was promised
+├── CheckpointError        a foreign file of weights cannot be read, or does not fit
 ├── TrainingError          a training run cannot go on
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
@@ -37,6 +38,10 @@ class DataError(TapetumError):
 
 class DownloadError(TapetumError):
     """A file did not arrive, or is not the one that was promised."""
+
+
+class CheckpointError(TapetumError):
+    """A foreign file of weights cannot be read, or does not fit."""
 
 
 class TrainingError(TapetumError):

@@ -9,6 +9,8 @@ import click
 from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
 
 if TYPE_CHECKING:
+    from tapetum.bundle import Bundle
+    from tapetum.evaluation.gate import Verdict
     from tapetum.pipeline import Outcome
     from tapetum.recipe import Recipe
     from tapetum.training.fit import EpochResult
@@ -91,16 +93,23 @@ def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
         sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in PARTS)
         say("split", f"{sizes}, left out {len(manifest.excluded)} → {out / pipeline.MANIFEST}")
         outcome = pipeline.train(chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance)
-    say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
-    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
-    for check in outcome.verdict.checks:
-        say("gate", check.to_text())
-    if outcome.bundle.is_sealed:
-        say("seal", f"{outcome.bundle.path}, version {outcome.bundle.facts.version}")
-    else:
-        say("seal", f"no: {outcome.bundle.path} stays a draft, which can be evaluated but not served")
+    say_verdict(outcome.bundle, outcome.verdict, out)
     say("tracked", outcome.tracked)
     return outcome
+
+
+def say_verdict(bundle: "Bundle", verdict: "Verdict", out: Path) -> None:
+    """What was measured, what the gate says of it, and where the bundle is."""
+    from tapetum import pipeline
+
+    say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
+    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
+    for check in verdict.checks:
+        say("gate", check.to_text())
+    if bundle.is_sealed:
+        say("seal", f"{bundle.path}, version {bundle.facts.version}")
+    else:
+        say("seal", f"no: {bundle.path} stays a draft, which can be evaluated but not served")
 
 
 def say(stage: str, message: str) -> None:
