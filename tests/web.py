@@ -29,7 +29,7 @@ def web() -> Iterator[Web]:
             answer = place.answers.pop(0) if len(place.answers) > 1 else place.answers[0]
             answer(self)
 
-        do_POST = do_GET  # noqa: N815 (the name is http.server's)
+        do_POST = do_HEAD = do_GET  # noqa: N815 (the names are http.server's)
 
         def log_message(self, *args: object) -> None:
             pass

@@ -42,6 +42,15 @@ FACTS, GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, HISTORY, CARD, REPORT = (
 _REQUIRED = (GRAPH, WEIGHTS, ANSWERS)
 
 
+class Imported(BaseModel):
+    """The foreign file that weights came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: str
+
+
 class Facts(BaseModel):
     """The content of bundle.json."""
 
@@ -54,14 +63,19 @@ class Facts(BaseModel):
     labels: tuple[str, ...]
     preprocess: Preprocess
     architecture: str
-    feature_map: str = Field(description="Tensor of the graph that global average pooling reads.")
+    feature_map: str | None = Field(
+        description="Tensor of the graph that global average pooling reads; absent where the architecture has none."
+    )
     parity: float | None = Field(
         None, description="Largest difference of a probability between the graph and torch, in fp32."
     )
     temperature: float = Field(1.0, gt=0)
     scores: dict[Precision, Scores] = Field({}, description="Scores on the test part, by precision.")
-    fingerprint: str = Field(description="SHA-256 over the pictures, labels and parts it was made from.")
-    recipe: dict[str, Any]
+    fingerprint: str | None = Field(
+        description="SHA-256 over the pictures, labels and parts it was made from, or if imported measured on, if any."
+    )
+    imported: Imported | None = Field(None, description="Where the weights came from; absent where Tapetum made them.")
+    recipe: dict[str, Any] = Field(description="Its choices; of an imported model those that are known.")
     code_version: str
     files: dict[str, str] | None = Field(None, description="SHA-256 of every other file; absent in a draft.")
 

@@ -4,6 +4,7 @@ TapetumError
 ├── ConfigError            a recipe, a setting or an argument is wrong
 ├── DataError              a folder or a manifest is not what it should be
 ├── DownloadError          a file did not arrive, or is not the one that was promised
+├── CheckpointError        a foreign file of weights cannot be read, or does not fit
 ├── TrainingError          a training run cannot go on
 ├── Interrupted            a training run was asked to stop; what it had is saved
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
@@ -38,6 +39,10 @@ class DataError(TapetumError):
 
 class DownloadError(TapetumError):
     """A file did not arrive, or is not the one that was promised."""
+
+
+class CheckpointError(TapetumError):
+    """A foreign file of weights cannot be read, or does not fit."""
 
 
 class TrainingError(TapetumError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tapetum import bundle as bundles
 from tapetum import files
-from tapetum.bundle import CARD, HISTORY, REPORT, Bundle
+from tapetum.bundle import CARD, HISTORY, REPORT, Bundle, Imported
 from tapetum.data import listing, packing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
@@ -15,15 +15,18 @@ from tapetum.data.finding import Finding
 from tapetum.data.manifest import Manifest
 from tapetum.data.scan import scan
 from tapetum.errors import DataError
+from tapetum.evaluation.card import unmeasured_card
 from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.report import report
 from tapetum.inference import golden
+from tapetum.models import checkpoint as checkpoints
+from tapetum.models.network import Network
 from tapetum.progress import Advance, silent
 from tapetum.recipe import Parts, Recipe
 from tapetum.training import run as training
 from tapetum.training.distributed import ALONE, Group
-from tapetum.training.export import export
+from tapetum.training.export import export, export_imported
 from tapetum.training.fit import EpochResult
 from tapetum.training.run import RECIPE
 from tapetum.training.tracking import NullRun, Run, Tracker
@@ -89,13 +92,8 @@ def train(
         )
         draft = export(network, recipe, manifest, out / DRAFT)
         files.write_bytes(draft.path / HISTORY, (out / HISTORY).read_bytes())
-        evaluated = evaluate(draft, manifest, advance=advance)
-        _write_scores(evaluated, out)
-        files.write_bytes(out / REPORT, (evaluated.path / REPORT).read_bytes())
-        verdict = decide(evaluated)
-        files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
-        bundle = bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated
-        _record(tracked, recipe, bundle, verdict, out)
+        bundle, verdict = _judge(draft, manifest, out, advance)
+        _record(tracked, recipe, manifest, bundle, verdict, out)
     (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)
 
@@ -108,7 +106,7 @@ def help_train(recipe: Recipe, out: Path, cache_folder: Path, resume: bool, grou
     )
 
 
-def _record(tracked: Run, recipe: Recipe, bundle: Bundle, verdict: Verdict, out: Path) -> None:
+def _record(tracked: Run, recipe: Recipe, manifest: Manifest, bundle: Bundle, verdict: Verdict, out: Path) -> None:
     """Keep what a run left: its files, its figures, and as a model what passed the gate."""
     facts = bundle.facts
     scores = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in facts.scores.items()}
@@ -119,7 +117,7 @@ def _record(tracked: Run, recipe: Recipe, bundle: Bundle, verdict: Verdict, out:
     tags = {
         "bundle.version": facts.version,
         "bundle.digest": bundles.digest(bundle),
-        "fingerprint": facts.fingerprint,
+        "fingerprint": manifest.fingerprint,
         "gate": "passed" if verdict.passed else "failed",
     }
     tracked.tags(tags)
@@ -127,6 +125,47 @@ def _record(tracked: Run, recipe: Recipe, bundle: Bundle, verdict: Verdict, out:
         tracked.challenger(recipe.name, bundle, tags | checks)
     else:
         tracked.file(bundle.path)
+
+
+def import_model(
+    checkpoint: Path,
+    choices: Recipe,
+    labels: tuple[str, ...],
+    manifest: Manifest | None,
+    out: Path,
+    advance: Advance,
+) -> tuple[Bundle, Verdict | None]:
+    """Turn weights that others made into a bundle below `out`, sealed unless the gate says no.
+
+    `choices` give its architecture and the preprocessing it was trained
+    behind, `labels` its classes in order. With a manifest it is evaluated and
+    held to the gate; without one there is no verdict, and it is sealed
+    unmeasured. Raises CheckpointError, ConfigError, DataError.
+    """
+    if manifest and set(manifest.labels) != set(labels):
+        raise DataError(
+            f"{manifest.root} has the classes {', '.join(manifest.labels)}, and the model's labels are "
+            f"{', '.join(labels)}: they must be the same"
+        )
+    network = Network(choices.model, len(labels), choices.image)
+    weights = checkpoints.read(checkpoint)
+    checkpoints.fill(network.backbone.named, weights, len(labels), checkpoint)
+    origin = Imported(file=checkpoint.name, sha256=files.sha256(checkpoint))
+    draft = export_imported(network, choices, labels, origin, manifest, out / DRAFT)
+    if manifest:
+        return _judge(draft, manifest, out, advance)
+    files.write_text(draft.path / CARD, unmeasured_card(draft.facts))
+    return bundles.move(golden.seal_unmeasured(draft), out / BUNDLE), None
+
+
+def _judge(draft: Bundle, manifest: Manifest, out: Path, advance: Advance) -> tuple[Bundle, Verdict]:
+    """Evaluate, decide, and seal what passed."""
+    evaluated = evaluate(draft, manifest, advance=advance)
+    _write_scores(evaluated, out)
+    files.write_bytes(out / REPORT, (evaluated.path / REPORT).read_bytes())
+    verdict = decide(evaluated)
+    files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
+    return bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated, verdict
 
 
 def _write_scores(evaluated: Bundle, out: Path) -> None:

@@ -31,8 +31,13 @@ class Parts(_Section):
 class Model(_Section):
     """Which architecture; its input is the recipe's image."""
 
-    architecture: Annotated[str, Field(description="Name of an architecture.")] = "simple_cnn"
+    architecture: Annotated[str, Field(description="A name of ours, or any of timm's.")] = "simple_cnn"
     dropout: Annotated[float, Field(ge=0, lt=1, description="Share of features left out before the last layer.")] = 0.5
+    pretrained: Annotated[bool, Field(description="Begin with the weights that timm offers, downloaded once.")] = False
+    stem: Annotated[
+        Literal["standard", "small"],
+        Field(description="How a ResNet begins; small, for pictures of about 32 pixels, keeps all of them."),
+    ] = "standard"
 
 
 class Augment(_Section):
@@ -134,12 +139,11 @@ def for_pictures(pictures: Path, counts: Mapping[str, int], side: int, overrides
     """
     place = pictures.resolve()
     title = (place.stem.removesuffix(".tar") if place.is_file() else place.name) or "pictures"
-    name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
     total, rarest = sum(counts.values()), min(counts.values(), default=0)
     are_small = 0 < side <= 48
     length = 32 if are_small else 64 if 0 < side <= 96 else 128
     choices: dict[str, Any] = {
-        "name": name,
+        "name": to_name(title),
         "title": title,
         "image": {"height": length, "width": length},
         # What is small is often a sign, which does not survive a mirror.
@@ -156,6 +160,11 @@ def for_pictures(pictures: Path, counts: Mapping[str, int], side: int, overrides
         },
     }
     return build(choices, overrides)
+
+
+def to_name(title: str) -> str:
+    """`Cats & Dogs` -> `cats-dogs`; `pictures` where nothing is left."""
+    return re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
 
 
 def parts(usual: Parts, **given: float | None) -> Parts:

@@ -1,44 +1,116 @@
-"""What every architecture of MODELS must do."""
+"""What every architecture of MODELS, and of timm one of each kind, must do."""
 
+import numpy as np
 import pytest
 import torch
 
+from tapetum import bundle as bundles
+from tapetum.bundle import Imported
 from tapetum.errors import ConfigError
 from tapetum.image import Preprocess
+from tapetum.inference.engine import open_engine
 from tapetum.models.catalog import MODELS
 from tapetum.models.network import Network
+from tapetum.recipe import Model, Recipe
+from tapetum.training.export import export_imported
 
 SPEC = Preprocess(height=48, width=32)
+OF_TIMM = ["test_convnext", "test_vit"]
 
 
-@pytest.fixture(params=list(MODELS))
-def network(request) -> Network:
+def build(name: str) -> Network:
     torch.manual_seed(0)
-    return Network(request.param, 5, SPEC).eval()
+    return Network(Model(architecture=name), 5, SPEC)
 
 
-def test_uint8_pictures_become_logits_and_pooled_features(network):
-    answer = network(torch.zeros(3, 48, 32, 3, dtype=torch.uint8))
+@pytest.fixture(scope="module", params=[*MODELS, *OF_TIMM])
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def network(name) -> Network:
+    """Not to be changed."""
+    return build(name).eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    return torch.randint(0, 256, (3, 48, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_uint8_pictures_become_logits_and_pooled_features(network, images):
+    answer = network(images)
 
     assert answer.logits.shape == (3, 5)
+    assert answer.features.shape[0] == 3
     assert answer.features.ndim == 2
 
 
-def test_features_are_the_mean_of_the_last_feature_map(network):
-    images = torch.randint(0, 256, (2, 48, 32, 3), dtype=torch.uint8)
+@torch.no_grad()
+def test_the_head_gives_the_logits_from_the_features(network, images):
+    answer = network(images)
+
+    torch.testing.assert_close(network.backbone.forward_head(answer.features), answer.logits)
+
+
+@torch.no_grad()
+def test_features_are_the_mean_of_the_last_feature_map_where_there_is_one(network, images):
+    if not network.backbone.has_feature_map:
+        assert network.backbone.forward_features(torch.zeros(1, 3, 48, 32)).ndim == 3  # tokens
+        return
     normalised = (images.permute(0, 3, 1, 2).float() - network.mean) / network.std
 
-    with torch.no_grad():
-        feature_map = network.backbone.forward_features(normalised)
-        answer = network(images)
-        head = network.backbone.forward_head(answer.features)
+    torch.testing.assert_close(network.backbone.forward_features(normalised).mean(dim=(2, 3)), network(images).features)
 
-    torch.testing.assert_close(feature_map.mean(dim=(2, 3)), answer.features)
-    torch.testing.assert_close(head, answer.logits)
+
+@torch.no_grad()
+def test_the_answer_to_a_picture_does_not_depend_on_its_batch(network, images):
+    alone = torch.cat([network(image[None]).logits for image in images])
+
+    torch.testing.assert_close(network(images).logits, alone, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_pictures_get_different_answers(network, images):
+    assert (network(images).logits.std(dim=0) > 0).all()
+
+
+def test_it_can_be_trained_a_step(name, images):
+    network = build(name).train()
+    before = [parameter.clone() for parameter in network.parameters()]
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    torch.nn.functional.cross_entropy(network(images).logits, torch.tensor([0, 1, 2])).backward()
+    optimiser.step()
+
+    assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+
+
+def test_the_same_seed_gives_the_same_weights(name, network):
+    again = build(name)
+
+    for old, new in zip(network.parameters(), again.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
+def test_exported_it_answers_the_same_from_every_engine(name, network, images, tmp_path):
+    recipe = Recipe(name="tiny", title="Tiny", image=SPEC, model=Model(architecture=name))
+    origin = Imported(file="x.pt", sha256="0")
+    draft = export_imported(network, recipe, tuple("abcde"), origin, None, tmp_path / "draft")
+
+    with torch.no_grad():
+        expected = network(images)
+    for engine in ("openvino", "onnxruntime", "torch"):
+        found = open_engine(engine, bundles.load(draft.path), "fp32").infer(images.numpy())
+        np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+        np.testing.assert_allclose(found.features, expected.features, atol=1e-4)
+    assert (draft.facts.feature_map is not None) == network.backbone.has_feature_map
 
 
 def test_black_and_white_are_normalised_by_mean_and_std():
-    network = Network("simple_cnn", 2, SPEC.model_copy(update={"mean": (0.5, 0.25, 0.0), "std": (0.5, 0.25, 1.0)}))
+    spec = SPEC.model_copy(update={"mean": (0.5, 0.25, 0.0), "std": (0.5, 0.25, 1.0)})
+    network = Network(Model(), 2, spec)
 
     def normalise(value: int) -> list[float]:
         return ((torch.full((1, 3, 1, 1), value).float() - network.mean) / network.std).flatten().tolist()
@@ -47,25 +119,7 @@ def test_black_and_white_are_normalised_by_mean_and_std():
     assert normalise(255) == pytest.approx([1.0, 3.0, 1.0])
 
 
-def test_it_can_be_trained_a_step(network):
-    network.train()
-    before = [parameter.clone() for parameter in network.parameters()]
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
-    logits = network(torch.randint(0, 256, (4, 48, 32, 3), dtype=torch.uint8)).logits
-    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 3])).backward()
-    optimiser.step()
-
-    assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
-
-
-def test_the_same_seed_gives_the_same_weights(network):
-    torch.manual_seed(0)
-    again = Network(next(iter(MODELS)), 5, SPEC)
-
-    for old, new in zip(network.parameters(), again.parameters(), strict=True):
-        assert torch.equal(old, new)
-
-
-def test_an_unknown_name_lists_the_known():
-    with pytest.raises(ConfigError, match="did you mean 'simple_cnn'"):
-        Network("simple_cn", 2, SPEC)
+@pytest.mark.parametrize(("name", "meant"), [("simple_cn", "simple_cnn"), ("efficientnet_b00", "efficientnet_b0")])
+def test_an_unknown_name_lists_the_known(name, meant):
+    with pytest.raises(ConfigError, match=f"did you mean '{meant}'.*expected one of simple_cnn, resnet50, or another"):
+        Network(Model(architecture=name), 2, SPEC)

@@ -37,8 +37,12 @@ def show(bundle: Path) -> None:
     Example: tapetum bundle show runs/pets/bundle
     """
     from tapetum import bundle as bundles
+    from tapetum.evaluation.card import UNMEASURED
 
-    echo_json(bundles.load(bundle).facts.model_dump(mode="json"))
+    facts = bundles.load(bundle).facts
+    echo_json(facts.model_dump(mode="json"))
+    if facts.imported and not facts.scores:
+        click.echo(f"{bundle}: {UNMEASURED}", err=True)
 
 
 @command.command()

@@ -22,6 +22,7 @@ _COMMANDS = {
     "demo": "Run everything on handwritten digits.",
     "evaluate": "Score a model on pictures it never saw.",
     "gate": "Decide whether a model may go on.",
+    "import": "Turn foreign weights into a bundle.",
     "predict": "Classify picture files.",
     "serve": "Answer POST /predict.",
     "train": "Turn labelled pictures into a bundle.",
@@ -35,7 +36,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"tapetum.cli.{cmd_name}").command
+        module = "import_" if cmd_name == "import" else cmd_name  # which Python keeps for itself
+        command: click.Command = import_module(f"tapetum.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,6 +9,8 @@ import click
 from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
 
 if TYPE_CHECKING:
+    from tapetum.bundle import Bundle
+    from tapetum.evaluation.gate import Verdict
     from tapetum.pipeline import Outcome
     from tapetum.recipe import Recipe
     from tapetum.training.distributed import Group
@@ -107,7 +109,6 @@ def fetch(source: str, out: Path) -> Path:
 def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, group: "Group | None" = None) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
-    from tapetum.bundle import REPORT
     from tapetum.data import packing
     from tapetum.data.sample import PARTS
     from tapetum.training.distributed import ALONE
@@ -129,14 +130,7 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
         outcome = pipeline.train(
             chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance, resume=resume, group=group
         )
-    say("evaluate", f"{out / REPORT}, {out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
-    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
-    for check in outcome.verdict.checks:
-        say("gate", check.to_text())
-    if outcome.bundle.is_sealed:
-        say("seal", f"{outcome.bundle.path}, version {outcome.bundle.facts.version}")
-    else:
-        say("seal", f"no: {outcome.bundle.path} stays a draft, which can be evaluated but not served")
+    say_verdict(outcome.bundle, outcome.verdict, out)
     say("tracked", outcome.tracked)
     return outcome
 
@@ -145,6 +139,21 @@ def _help(chosen: "Recipe", out: Path, resume: bool, group: "Group") -> None:
     from tapetum import pipeline, settings
 
     pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
+
+
+def say_verdict(bundle: "Bundle", verdict: "Verdict", out: Path) -> None:
+    """What was measured, what the gate says of it, and where the bundle is."""
+    from tapetum import pipeline
+    from tapetum.bundle import REPORT
+
+    say("evaluate", f"{out / REPORT}, {out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
+    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
+    for check in verdict.checks:
+        say("gate", check.to_text())
+    if bundle.is_sealed:
+        say("seal", f"{bundle.path}, version {bundle.facts.version}")
+    else:
+        say("seal", f"no: {bundle.path} stays a draft, which can be evaluated but not served")
 
 
 def say(stage: str, message: str) -> None:

@@ -8,19 +8,18 @@ from tapetum.data.sample import PARTS
 from tapetum.evaluation.report import report, table
 from tapetum.scores import RESAMPLES
 
+UNMEASURED = "Nobody measured this model: it was imported without pictures, so its scores and calibration are unknown."
+
 
 def card(facts: Facts, manifest: Manifest) -> str:
     """The card of an evaluated model as Markdown."""
     counts = Counter((sample.label, sample.part) for sample in manifest.samples)
     pictures = [[label, *(str(counts[label, part]) for part in PARTS)] for label in facts.labels]
-    spec = facts.preprocess
-    return f"""# {facts.title}
-
-`{facts.name}` {facts.version}: {facts.architecture}, {spec.width}×{spec.height} pixels, {len(facts.labels)} classes.
-
+    seen = "whether its training saw them is not known" if facts.imported else "which training never saw"
+    return f"""{_head(facts)}
 ## Scores
 
-On the test part, which training never saw. In brackets stands the 95 % interval over {RESAMPLES:,} bootstrap samples;
+On the test part, {seen}. In brackets stands the 95 % interval over {RESAMPLES:,} bootstrap samples;
 classes are averaged with equal weight; confidence is scaled by a temperature of {facts.temperature:.3f}, found on the
 validation part.
 
@@ -37,3 +36,25 @@ Fingerprint of pictures, labels and parts: `{facts.fingerprint}`.
 The model answers with one of its classes whatever a picture shows. Its scores hold for pictures like those of the
 test part; other cameras, places and times were not measured.
 """
+
+
+def unmeasured_card(facts: Facts) -> str:
+    """The card of a model that was imported without pictures to measure it on, as Markdown."""
+    return f"""{_head(facts)}
+## Scores
+
+{UNMEASURED}
+
+## Limits
+
+The model answers with one of its classes whatever a picture shows: {", ".join(facts.labels)}.
+"""
+
+
+def _head(facts: Facts) -> str:
+    spec, origin = facts.preprocess, facts.imported
+    imported = f"\nImported from `{origin.file}` with the SHA-256 `{origin.sha256}`.\n" if origin else ""
+    return f"""# {facts.title}
+
+`{facts.name}` {facts.version}: {facts.architecture}, {spec.width}×{spec.height} pixels, {len(facts.labels)} classes.
+{imported}"""

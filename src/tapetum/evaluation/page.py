@@ -67,7 +67,7 @@ def _header(facts: Facts, manifest: Manifest, scores: Scores, verdict: Verdict) 
 {scores.accuracy.value:.2%} [{scores.accuracy.low:.2%}, {scores.accuracy.high:.2%}] on
 {counted(scores.samples, "test picture")} that training never saw.</p>
 <p class="soft">Pictures: {sizes}; {len(manifest.excluded):,} left out. Fingerprint of pictures, labels and parts:
-{safe(facts.fingerprint)}</p>"""
+{safe(manifest.fingerprint)}</p>"""
 
 
 def _gate(verdict: Verdict) -> str:

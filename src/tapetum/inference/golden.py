@@ -4,7 +4,7 @@ import numpy as np
 
 from tapetum import bundle as bundles
 from tapetum import image
-from tapetum.bundle import Bundle
+from tapetum.bundle import Bundle, Precision
 from tapetum.errors import BundleError
 from tapetum.inference.engine import Engine, open_engine
 from tapetum.scores import softmax
@@ -41,6 +41,15 @@ def seal(evaluated: Bundle) -> Bundle:
     """Seal a draft that was evaluated and answers its golden pictures as recorded. Raises BundleError."""
     if not evaluated.facts.scores:
         raise BundleError(f"{evaluated.path} was not evaluated: run `tapetum evaluate {evaluated.path}` first")
-    for precision in evaluated.facts.scores:
-        check(evaluated, open_engine("openvino", evaluated, precision))
-    return bundles.seal(evaluated)
+    return _seal(evaluated, tuple(evaluated.facts.scores))
+
+
+def seal_unmeasured(imported: Bundle) -> Bundle:
+    """Seal a draft that was imported without pictures, for fp32 only: nobody evaluated it. Raises BundleError."""
+    return _seal(imported, ("fp32",))
+
+
+def _seal(draft: Bundle, precisions: tuple[Precision, ...]) -> Bundle:
+    for precision in precisions:
+        check(draft, open_engine("openvino", draft, precision))
+    return bundles.seal(draft)

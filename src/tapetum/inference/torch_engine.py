@@ -9,6 +9,7 @@ from tapetum.errors import EngineError
 from tapetum.image import Preprocess
 from tapetum.inference.engine import Outputs, Wanted, require_input
 from tapetum.models.network import Network
+from tapetum.recipe import Model
 
 
 class TorchEngine:
@@ -36,9 +37,10 @@ def open_engine(bundle: Bundle, precision: Wanted, streams: int) -> TorchEngine:
     if precision == "bf16":
         raise EngineError("the torch engine is the fp32 reference: set the precision to auto or fp32")
     facts = bundle.facts
-    network = Network(facts.architecture, len(facts.labels), facts.preprocess)
+    made = {**facts.recipe.get("model", {}), "architecture": facts.architecture, "pretrained": False}
+    network = Network(Model.model_validate(made), len(facts.labels), facts.preprocess)
     try:
-        network.backbone.load_state_dict(load_file(bundle.weights))
+        network.backbone.named.load_state_dict(load_file(bundle.weights))
     except RuntimeError as error:
         raise EngineError(f"{bundle.weights} does not fit {facts.architecture}: {error}") from error
     return TorchEngine(network, facts.preprocess)

@@ -1,4 +1,4 @@
-"""What an architecture offers; Network adds normalisation before it and pooling within it."""
+"""What an architecture offers; Network adds normalisation before it."""
 
 from abc import ABC, abstractmethod
 
@@ -7,11 +7,22 @@ from torch import nn
 
 
 class Backbone(nn.Module, ABC):
-    """A convolutional network in two halves, so that its last feature map can be seen."""
+    """A network in parts, so that what it saw last, and what it made of that, can be looked at."""
+
+    has_feature_map = True  # whether what `forward_features` gives is one, and its mean is what the head reads
+
+    @property
+    def named(self) -> nn.Module:
+        """The module whose parameters have the names that checkpoints of this architecture have."""
+        return self
 
     @abstractmethod
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised (N, 3, H, W) -> last feature map (N, C, h, w)."""
+        """Normalised (N, 3, H, W) -> last feature map (N, C, h, w), or where there is none what `pool` takes."""
+
+    def pool(self, seen: torch.Tensor) -> torch.Tensor:
+        """What `forward_features` gave -> pooled features (N, C)."""
+        return seen.mean(dim=(2, 3))
 
     @abstractmethod
     def forward_head(self, features: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,9 @@ class ModelName(BaseModel):
 
     name: str
     version: str
-    fingerprint: str = Field(description="SHA-256 over the pictures, labels and parts the model was made from.")
+    fingerprint: str | None = Field(
+        description="SHA-256 over the pictures, labels and parts the model was made from; null where none are known."
+    )
 
 
 class Answer(BaseModel):

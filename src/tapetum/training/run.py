@@ -56,7 +56,7 @@ def train(
     ConfigError, ResourceError, DataError, TrainingError, or Interrupted.
     """
     torch.manual_seed(recipe.train.seed)
-    network = Network(recipe.model.architecture, len(manifest.labels), recipe.image, recipe.model.dropout)
+    network = Network(recipe.model, len(manifest.labels), recipe.image)
     _require_room(network, recipe)
     stages = _stages(recipe, manifest, cache_folder, group, advance)
     val = _pictures(manifest, _cached(manifest, recipe.image, cache_folder, group, advance), "val")

@@ -29,7 +29,7 @@ LABELS = ("one", "three", "two words")
 def network() -> Network:
     """Untrained: what is exported does not depend on what was learnt."""
     torch.manual_seed(0)
-    return Network("simple_cnn", len(LABELS), RECIPE.image)
+    return Network(RECIPE.model, len(LABELS), RECIPE.image)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tapetum.errors import ConfigError, TrainingError
 from tapetum.image import Preprocess
 from tapetum.models.network import Network
 from tapetum.progress import Advance, silent
-from tapetum.recipe import Augment, Train
+from tapetum.recipe import Augment, Model, Train
 from tapetum.scores import log_loss, softmax
 from tapetum.training.fit import EpochResult, Position, Stage, fit
 from tapetum.training.learner import Learner, class_weights, lr_factor
@@ -43,7 +43,7 @@ def learner(count: int = 24, **choices: object) -> tuple[Learner, Train]:
     """A new network, and how it shall learn from `count` pictures."""
     chosen = Train.model_validate({"epochs": 2, "batch_size": 8, "precision": "fp32"} | choices)
     torch.manual_seed(0)
-    network = Network("simple_cnn", 2, Preprocess(height=16, width=16), dropout=0.5)
+    network = Network(Model(dropout=0.5), 2, Preprocess(height=16, width=16))
     return Learner(network, chosen, chosen.epochs * steps_of(count, chosen.batch_size)), chosen
 
 
@@ -198,7 +198,7 @@ def test_biases_and_normalisation_do_not_decay():
     """With a rate so small that gradients do nothing, what moves was moved by decay."""
     network, _ = run(lr=1e-9, weight_decay=1e6, optimiser="sgd", momentum=0, epochs=1, warmup_share=0)
     torch.manual_seed(0)
-    fresh = Network("simple_cnn", 2, Preprocess(height=16, width=16)).state_dict()
+    fresh = Network(Model(), 2, Preprocess(height=16, width=16)).state_dict()
 
     for name, value in network.named_parameters():
         assert torch.allclose(value, fresh[name], atol=1e-6) == (value.ndim == 1), name
@@ -278,7 +278,7 @@ def test_weights_of_classes_change_what_is_learned():
     for weights in (None, class_weights(labels, 2)):
         chosen = Train(epochs=4, batch_size=32, precision="fp32", lr=0.01)
         torch.manual_seed(0)
-        network = Network("simple_cnn", 2, Preprocess(height=16, width=16), dropout=0.0)
+        network = Network(Model(dropout=0), 2, Preprocess(height=16, width=16))
         student = Learner(network, chosen, 4, weights)
         list(fit(student, [Stage(part, (16, 16))] * 4, part, chosen, Augment(), Position()))
         shares.append(softmax(infer(student.network.eval(), part.pixels, bf16=False))[:, 1].mean())
