@@ -39,7 +39,7 @@ def _commands(command: click.Command, context: click.Context) -> list[str]:
 
 def _settings() -> str:
     rows = [
-        f"| `{settings.variable(name)}` | `{field.default}` | {field.description} |"
+        f"| `{settings.variable(name)}` | {_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(
@@ -54,6 +54,10 @@ def _settings() -> str:
             "",
         ]
     )
+
+
+def _default(value: object) -> str:
+    return "unset" if value is None else f"`{value}`"
 
 
 if __name__ == "__main__":

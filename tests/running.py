@@ -28,7 +28,9 @@ class Service(NamedTuple):
 @contextmanager
 def running(command: list[str], log: Path, **variables: str) -> Iterator[Service]:
     """Run a command that logs the address it listens on, until the block ends."""
-    environment = os.environ | {"TAPETUM_LOG_FORMAT": "json", "TAPETUM_LOG_LEVEL": "debug"} | variables
+    environment = (
+        os.environ | {"TAPETUM_LOG_FORMAT": "json", "TAPETUM_LOG_LEVEL": "debug", "TAPETUM_DRAIN_S": "0"} | variables
+    )
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stderr=stream, stdout=stream, env=environment)
     try:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
 from tapetum.serving import problems
+from tapetum.serving.record import to_fields
 
 REQUEST_ID = "X-Request-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -58,7 +59,12 @@ class RequestId:
             level = "debug" if scope["path"] in _QUIET else "info"
             latency_ms = round((perf_counter() - start) * 1000, 2)
             getattr(log, level)(
-                "request", method=scope["method"], path=scope["path"], status=status, latency_ms=latency_ms
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                latency_ms=latency_ms,
+                **to_fields(scope["state"].get("records", [])),
             )
 
 
