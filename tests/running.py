@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,21 @@ class Service(NamedTuple):
 
     def lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def workers(self) -> list[int]:
+        """The process ids of the compute processes that live."""
+        return sorted(pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if self._is_worker(pid))
+
+    def _is_worker(self, pid: int) -> bool:
+        try:
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            return parent == self.process.pid and b"tapetum.inference.hand" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+    def until(self, is_done: Callable[[], bool]) -> None:
+        """Return once a condition holds, or fail with the log."""
+        _poll(self.process, self.log, is_done)
 
 
 @contextmanager
@@ -69,7 +85,27 @@ def _poll(process: subprocess.Popen[bytes], log: Path, is_done: Callable[[], boo
         except subprocess.TimeoutExpired:
             continue
         break
-    raise AssertionError(f"the service did not get ready:\n{log.read_text()}")
+    raise AssertionError(f"the service did not get there:\n{log.read_text()}")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has reaped yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    """Workers that stand still, as in an endless loop, until the block ends."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in filter(is_alive, pids):
+            os.kill(pid, signal.SIGCONT)
 
 
 def serve_command(bundle: Path, python: str = sys.executable) -> list[str]:
