@@ -2,11 +2,13 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,12 +90,16 @@ def _poll(process: subprocess.Popen[bytes], log: Path, is_done: Callable[[], boo
     raise AssertionError(f"the service did not get there:\n{log.read_text()}")
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has reaped yet does not."""
+def ends(pid: int, within_s: float = 30) -> bool:
+    """Wait for the end of a process that need not be our child."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], within_s)[0])
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -104,8 +110,35 @@ def frozen(pids: list[int]) -> Iterator[None]:
     try:
         yield
     finally:
-        for pid in filter(is_alive, pids):
-            os.kill(pid, signal.SIGCONT)
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def post(service: Service, content: bytes, timeout: str = "20") -> httpx.Response:
+    """A raw picture to /predict, with a deadline."""
+    return service.client.post("/predict", content=content, headers={"X-Request-Timeout": timeout})
+
+
+def slug(response: httpx.Response) -> str:
+    """The last word of a problem's type."""
+    return str(response.json()["type"]).rpartition(":")[2]
+
+
+def ask_beyond_the_limit(
+    callers: ThreadPoolExecutor, send: Callable[[], httpx.Response], limit: int
+) -> set[Future[httpx.Response]]:
+    """Two requests more than a service takes whose workers stand still: the two are refused, the rest surely wait."""
+    waiting = {callers.submit(send) for _ in range(limit + 2)}
+    refused: set[Future[httpx.Response]] = set()
+    while len(refused) < 2:
+        done, waiting = wait(waiting, timeout=30, return_when=FIRST_COMPLETED)
+        assert done, "fewer were refused than should be"
+        refused |= done
+    responses = [future.result() for future in refused]
+    assert [(answer.status_code, slug(answer)) for answer in responses] == [(503, "overloaded")] * 2
+    assert [answer.headers["Retry-After"] for answer in responses] == ["1", "1"]
+    return waiting
 
 
 def serve_command(bundle: Path, python: str = sys.executable) -> list[str]:

@@ -4,37 +4,14 @@ import json
 import os
 import signal
 import sys
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
-from running import Service, frozen, is_alive, running, serve_command
+from running import ask_beyond_the_limit, ends, frozen, post, running, serve_command, slug
 
 from tapetum import bundle as bundles
 from tapetum.inference.hand import Plan
-
-
-def post(service: Service, content: bytes, timeout: str = "20") -> httpx.Response:
-    return service.client.post("/predict", content=content, headers={"X-Request-Timeout": timeout})
-
-
-def slug(response: httpx.Response) -> str:
-    return response.json()["type"].rpartition(":")[2]
-
-
-def ask_beyond_the_limit(callers: ThreadPoolExecutor, service: Service, content: bytes, limit: int, extra: int):
-    """Requests of which `extra` were refused, so that `limit` surely wait or are computed."""
-    asked: set[Future[httpx.Response]] = {callers.submit(post, service, content, "20") for _ in range(limit + extra)}
-    waiting, refused = asked, set()
-    while len(refused) < extra:
-        done, waiting = wait(waiting, timeout=30, return_when=FIRST_COMPLETED)
-        assert done, "the service refused fewer than it should"
-        refused |= done
-    assert {(future.result().status_code, slug(future.result())) for future in refused} == {(503, "overloaded")}
-    assert all(future.result().headers["Retry-After"] == "1" for future in refused)
-    assert len(waiting) == limit
-    return waiting
 
 
 def test_a_killed_worker_costs_the_picture_it_had_and_is_replaced(start, bright):
@@ -43,7 +20,7 @@ def test_a_killed_worker_costs_the_picture_it_had_and_is_replaced(start, bright)
 
     with ThreadPoolExecutor(8) as callers:
         with frozen([first, second]):
-            waiting = ask_beyond_the_limit(callers, service, bright, limit=6, extra=2)
+            waiting = ask_beyond_the_limit(callers, lambda: post(service, bright), limit=6)
             os.kill(first, signal.SIGKILL)
         answers = [future.result() for future in waiting]
 
@@ -67,7 +44,7 @@ def test_a_worker_that_stands_still_is_replaced_and_its_request_gets_504(start, 
 
     assert (response.status_code, slug(response)) == (504, "deadline-passed")
     assert "computing" in response.json()["detail"]
-    assert post(service, bright).status_code == 200
+    service.until(lambda: post(service, bright).status_code == 200)
     reasons = [str(line["reason"]) for line in service.lines() if line["event"] == "a worker is replaced"]
     assert reasons == ["it computed one picture for longer than 1 s"]
 
@@ -120,8 +97,7 @@ def test_workers_end_with_the_front_even_where_they_stand_still(start):
         service.process.kill()
         service.process.wait()
         for pid in workers:
-            while is_alive(pid):
-                pass
+            assert ends(pid)
 
 
 def test_without_workers_the_front_computes(start, bright):
