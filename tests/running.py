@@ -45,7 +45,15 @@ class Service(NamedTuple):
 
 @contextmanager
 def running(command: list[str], log: Path, **variables: str) -> Iterator[Service]:
-    """Run a command that logs the address it listens on, until the block ends."""
+    """Run a command that logs the address it listens on, from when it is ready until the block ends."""
+    with listening(command, log, **variables) as service:
+        service.until(lambda: service.client.get("/ready").status_code == 200)
+        yield service
+
+
+@contextmanager
+def listening(command: list[str], log: Path, **variables: str) -> Iterator[Service]:
+    """The same from when it listens."""
     environment = (
         os.environ | {"TAPETUM_LOG_FORMAT": "json", "TAPETUM_LOG_LEVEL": "debug", "TAPETUM_DRAIN_S": "0"} | variables
     )
@@ -54,9 +62,7 @@ def running(command: list[str], log: Path, **variables: str) -> Iterator[Service
     try:
         address = _address(process, log)
         with httpx.Client(base_url=address, timeout=30) as client:
-            service = Service(process, client, log)
-            _poll(process, log, lambda: client.get("/ready").status_code == 200)
-            yield service
+            yield Service(process, client, log)
     finally:
         process.kill()
         process.wait()

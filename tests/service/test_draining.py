@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from running import Service, ask_beyond_the_limit, ends, frozen, post
+from running import Service, ask_beyond_the_limit, ends, frozen, listening, post, serve_command
 
 
 def refuses_connections(service: Service) -> bool:
@@ -88,8 +88,17 @@ def test_ctrl_c_does_not_wait_for_balancers(start):
     assert "interrupted" in service.log.read_text()
 
 
-def test_it_can_be_told_to_end_before_it_is_ready(start, bundle_path):
-    """A worker that stands still while it starts must not keep the service from ending."""
+def test_it_can_be_told_to_end_before_it_is_ready(bundle_path, tmp_path):
+    with listening(serve_command(bundle_path), tmp_path / "log", TAPETUM_WORKERS="1") as service:
+        service.until(lambda: len(service.workers()) == 1)
+        (worker,) = service.workers()
+        service.process.send_signal(signal.SIGTERM)
+
+        assert service.process.wait(30) == 0
+    assert ends(worker)
+
+
+def test_a_worker_that_stands_still_does_not_keep_it_from_ending(start):
     service = start(TAPETUM_WORKERS="1", TAPETUM_DRAIN_S="0")
     (worker,) = service.workers()
     with frozen([worker]):

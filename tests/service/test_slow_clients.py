@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import suppress
 
 import pytest
 from running import Service, post
@@ -26,7 +27,8 @@ def until_the_end(connection: socket.socket, trickle: bytes = b"") -> bytes:
         try:
             chunk = connection.recv(65536)
         except TimeoutError:
-            connection.sendall(trickle)
+            with suppress(ConnectionError):
+                connection.sendall(trickle)
             continue
         except ConnectionResetError:
             return received

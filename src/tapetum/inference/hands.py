@@ -18,7 +18,7 @@ from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.predictor import Predictor, Result
 
 _MOST_ANSWER_BYTES = 4_000_000
-_END_S = 5.0
+_END_S = 3.0
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
