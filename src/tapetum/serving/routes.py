@@ -76,12 +76,13 @@ class BatchAnswer(BaseModel):
     model: ModelName
 
 
-def _model(request: Request) -> Model:
+# FastAPI would call plain functions on a thread of their own, which costs more than all else that it does.
+async def _model(request: Request) -> Model:
     model: Model = request.app.state.model
     return model
 
 
-def _instruments(request: Request) -> Instruments:
+async def _instruments(request: Request) -> Instruments:
     instruments: Instruments = request.app.state.instruments
     return instruments
 
