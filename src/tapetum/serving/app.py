@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from tapetum import __version__
 from tapetum.serving import problems
+from tapetum.serving.door import Door
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, RequestId
@@ -51,4 +52,5 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
+    app.add_middleware(Door, model=model, observers=observers)
     return app

@@ -21,6 +21,12 @@ _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 log = structlog.get_logger()
 
 
+def id_of(headers: Headers) -> str:
+    """The caller's id of a request, or where it has none that is safe to log, a new one."""
+    given = headers.get(REQUEST_ID, "")
+    return given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+
+
 class RequestId:
     """Takes the caller's X-Request-ID or makes one; it stands in the answer, in problems and in the log.
 
@@ -35,8 +41,7 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         start = perf_counter()
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        request_id = id_of(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
