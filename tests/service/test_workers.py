@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import encode
 from running import ask_beyond_the_limit, ends, frozen, post, running, serve_command, slug
 
 from tapetum import bundle as bundles
@@ -140,3 +143,20 @@ def test_a_plan_survives_the_command_line():
     plan = Plan(Path("a folder/bundle"), "openvino", "auto", 5)
 
     assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_picture_larger_than_the_line_takes_at_once_arrives_whole(start, rng):
+    noise = rng.integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
+    large = encode(noise, "PNG")
+    assert len(large) > 4_000_000
+    by_process, by_thread = (
+        post(start(TAPETUM_WORKERS=workers), large).json()["probabilities"] for workers in ("1", "0")
+    )
+
+    assert by_process == by_thread
+
+
+def test_a_worker_knows_nothing_of_http():
+    program = "import sys, tapetum.inference.hand; print({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"

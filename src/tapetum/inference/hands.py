@@ -1,23 +1,23 @@
-"""Hands as the front holds them: a process with a socket, or a thread of the front itself."""
+"""Hands as the front holds them: what the pool asks of one, and a process with a socket."""
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import monotonic
-from typing import Protocol, cast
+from typing import Protocol
 
 from tapetum import machine
-from tapetum.errors import EngineError, WorkerLost
+from tapetum.errors import EngineError, PictureError, WorkerLost
 from tapetum.inference import hand as hands
 from tapetum.inference import wire
 from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Result
 
 _MOST_ANSWER_BYTES = 4_000_000
+_READ_BYTES = 262_144
 _END_S = 3.0
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -40,6 +40,9 @@ class Hand(Protocol):
     def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
         """Compute a picture; `answer`, unless it is done by then, gets the result or the error."""
 
+    def hear(self) -> None:
+        """Take what it has answered, before the event loop gets to it."""
+
     def busy_s(self) -> float:
         """For how long the picture at hand has been computed; 0 where there is none."""
 
@@ -56,23 +59,24 @@ class Hand(Protocol):
         """Wait until it has ended; it is made to after some seconds."""
 
 
-class ProcessHand(asyncio.Protocol):
+class ProcessHand:
     """A process of `tapetum.inference.hand`; `on_free` is called whenever it can take a picture."""
 
     def __init__(self, plan: Plan, on_free: Callable[[Hand], None]) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self.answered = 0
         self.has_ended = False
-        self.leaving: asyncio.Future[str] = loop.create_future()
-        self._opened: asyncio.Future[Opened] = loop.create_future()
+        self.leaving: asyncio.Future[str] = self._loop.create_future()
+        self._opened: asyncio.Future[Opened] = self._loop.create_future()
         self._answer: asyncio.Future[Result] | None = None
         self._since = 0.0
         self._received = bytearray()
+        self._unsent = memoryview(b"")
         self._on_free = on_free
-        self._retiring = False
+        self._is_retiring = False
         self._killed = ""
-        self._transport: asyncio.Transport | None = None
-        self._ours, theirs = socket.socketpair()
+        self._line, theirs = socket.socketpair()
+        self._line.setblocking(False)
         with theirs:
             command = [sys.executable, "-P", "-m", hands.__name__, str(theirs.fileno()), plan.to_json()]
             self._process = subprocess.Popen(
@@ -84,17 +88,44 @@ class ProcessHand(asyncio.Protocol):
                 start_new_session=True,
             )
         self.pid = self._process.pid
+        self._loop.add_reader(self._line, self.hear)
 
     async def open(self) -> Opened:
         """Wait for the hand's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
-        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=self._ours)
         return await self._opened
 
     def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
-        """Send a picture."""
-        assert self._transport is not None
+        """Send a picture, as much of it as the line takes at once, the rest as soon as it takes more."""
         self._answer, self._since = answer, monotonic()
-        self._transport.writelines([wire.head({}, len(content)), content])
+        head = wire.head({}, len(content))
+        with suppress(OSError):  # the line is down, of which hear() will learn
+            sent = self._line.sendmsg([head, content])
+            assert sent >= len(head), "a line without anything on it takes a head"
+            self._unsent = memoryview(content)[sent - len(head) :]
+            if self._unsent:
+                self._loop.add_writer(self._line, self._send_rest)
+
+    def hear(self) -> None:
+        """Take what the hand has sent."""
+        if self.has_ended:
+            return
+        try:
+            received = self._line.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        if not received:
+            self._process.kill()
+            code = self._process.wait()
+            self._hang_up(self._killed or (f"signal {-code}" if code < 0 else f"exit code {code}"))
+            return
+        self._received += received
+        try:
+            while (frame := wire.take(self._received, _MOST_ANSWER_BYTES)) is not None:
+                self._take(frame)
+        except Exception as error:  # whatever a broken hand may send costs that hand only
+            self.kill(f"it sent what is no answer ({error!r})")
 
     def busy_s(self) -> float:
         """For how long the picture at hand has been computed; 0 where there is none."""
@@ -111,9 +142,9 @@ class ProcessHand(asyncio.Protocol):
 
     def retire(self) -> None:
         """Close the line, which ends the process, after the picture at hand."""
-        self._retiring = True
-        if self._answer is None and self._transport is not None:
-            self._transport.close()
+        self._is_retiring = True
+        if self._answer is None:
+            self._hang_up("it was retired")
 
     async def close(self) -> None:
         """Reap the process."""
@@ -125,29 +156,25 @@ class ProcessHand(asyncio.Protocol):
         except TimeoutError:
             self._process.kill()
             self._process.wait()
-        self._ours.close()
+        self._hang_up("it was closed")
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The line stands."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has its methods, and another base
-
-    def data_received(self, data: bytes) -> None:
-        """The hand sent something."""
-        self._received += data
+    def _send_rest(self) -> None:
         try:
-            while (frame := wire.take(self._received, _MOST_ANSWER_BYTES)) is not None:
-                self._heard(frame)
-        except Exception as error:  # whatever a broken hand may send costs that hand only
-            self.kill(f"it sent what is no answer ({error!r})")
+            self._unsent = self._unsent[self._line.send(self._unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._unsent = memoryview(b"")
+        if not self._unsent:
+            self._loop.remove_writer(self._line)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The line is down: the process has ended, or is ending."""
-        if self._retiring:
-            reason = "retired"
-        else:
-            self._process.kill()
-            code = self._process.wait()
-            reason = self._killed or (f"signal {-code}" if code < 0 else f"exit code {code}")
+    def _hang_up(self, reason: str) -> None:
+        if self.has_ended:
+            return
+        self.has_ended = True
+        self._loop.remove_reader(self._line)
+        self._loop.remove_writer(self._line)
+        self._line.close()
         if not self._opened.done():
             self._opened.set_exception(WorkerLost(f"a worker ended before it was ready: {reason}"))
         if self._answer is not None and not self._answer.done():
@@ -157,86 +184,35 @@ class ProcessHand(asyncio.Protocol):
                 )
             )
         self._answer = None
-        self.has_ended = True
         if not self.leaving.done():
             self.leaving.set_result(reason)
 
-    def _heard(self, frame: wire.Frame) -> None:
+    def _take(self, frame: wire.Frame) -> None:
         if not self._opened.done():
             if "error" in frame.facts:
                 self._opened.set_exception(wire.to_error(frame))
             else:
                 self._opened.set_result(Opened(**frame.facts))
             return
-        answer = self._answer
-        if answer is None:
+        if self._answer is None:
             raise ValueError("an answer without a question")
         try:
-            result = wire.to_result(frame)
+            settle(self._answer, wire.to_result(frame))
         except EngineError as error:
-            if not answer.done():
-                answer.set_exception(error)
-        else:
-            if not answer.done():
-                answer.set_result(result)
+            settle(self._answer, error)
         self._answer = None
         self.answered += 1
-        if self._retiring:
+        if self._is_retiring:
             self.retire()
         else:
             self._on_free(self)
 
 
-class ThreadHand:
-    """The predictor on a thread of the front: nothing to start, but nothing that can be killed either."""
-
-    def __init__(self, plan: Plan, on_free: Callable[[Hand], None]) -> None:
-        self.pid = os.getpid()
-        self.answered = 0
-        self.has_ended = False
-        self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._plan = plan
-        self._on_free = on_free
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hand")
-        self._predictor: Predictor | None = None
-
-    async def open(self) -> Opened:
-        """Open the bundle on the thread that will compute."""
-        loop = asyncio.get_running_loop()
-        self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
-        return opened
-
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
-        """Hand a picture to the thread."""
-        assert self._predictor is not None
-        running = asyncio.get_running_loop().run_in_executor(self._thread, hands.answer, self._predictor, content)
-        running.add_done_callback(lambda done: self._heard(done, answer))
-
-    def busy_s(self) -> float:
-        """Always 0: a thread cannot be ended, so nobody needs to know."""
-        return 0.0
-
-    def memory_bytes(self) -> int:
-        """Always 0: it is the front's."""
-        return 0
-
-    def kill(self, reason: str) -> None:
-        """Not possible."""
-
-    def retire(self) -> None:
-        """Take nothing more."""
-        self._thread.shutdown(wait=False)
-
-    async def close(self) -> None:
-        """Wait for the picture at hand."""
-        await asyncio.to_thread(self._thread.shutdown)
-
-    def _heard(self, done: "asyncio.Future[Result]", answer: "asyncio.Future[Result]") -> None:
-        error = done.exception()
-        if not answer.done():
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(done.result())
-        self.answered += 1
-        self._on_free(self)
+def settle(answer: "asyncio.Future[Result]", result: Result | BaseException) -> None:
+    """Give an answer, unless nobody waits for it any more; the error of a picture is one."""
+    if answer.done():
+        return
+    if isinstance(result, BaseException) and not isinstance(result, PictureError):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)

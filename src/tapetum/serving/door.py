@@ -1,4 +1,4 @@
-"""Refuses predictions while the queue is full, before anything else is done for them."""
+"""Refuses predictions while the queue is full or no worker is there, before anything else is done for them."""
 
 from time import monotonic
 
@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tapetum.errors import Overloaded
+from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import REQUEST_ID, id_of
@@ -33,12 +33,12 @@ class Door:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in _ROUTES and self._model.is_loaded:
             try:
                 self._model.require_room()
-            except Overloaded as error:
+            except Unavailable as error:
                 await self._refuse(error, scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
-    async def _refuse(self, error: Overloaded, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, error: Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = id_of(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         facts = self._model.facts
@@ -47,7 +47,7 @@ class Door:
             observe(refused)
         self._refused += 1
         if monotonic() >= self._log_at:
-            log.warning("requests are refused: the queue is full", refused=self._refused)
+            log.warning("requests are refused", reason=str(error), refused=self._refused)
             self._refused, self._log_at = 0, monotonic() + _LOG_EVERY_S
         response = problems.answer(Request(scope), error)
         response.headers[REQUEST_ID] = request_id
