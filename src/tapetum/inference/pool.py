@@ -71,7 +71,8 @@ class Pool:
     @property
     def is_ready(self) -> bool:
         """Whether pictures are taken: a hand is there, or one is about to take the place of the last."""
-        return self.opened is not None and (bool(self._hands) or self.trouble is None)
+        is_tended = self.trouble is None or any(not hand.has_ended for hand in self._hands)
+        return self.opened is not None and is_tended
 
     @property
     def pending(self) -> int:
@@ -121,11 +122,6 @@ class Pool:
         self._free.clear()
         await asyncio.gather(*(hand.close() for hand in self._living))
 
-    def kill(self) -> None:
-        """End all hands at once."""
-        for hand in self._living:
-            hand.kill("the service was told to end at once")
-
     def _hear(self) -> None:
         """Take the hands' answers now, and give them new pictures.
 
@@ -157,6 +153,7 @@ class Pool:
         self._on_free(hand)
 
     async def _open(self) -> Hand:
+        """A hand that has opened the bundle of the others. Raises a TapetumError."""
         hand = self._kind(self._plan, self._on_free)
         self._living.add(hand)
         try:
