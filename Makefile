@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dev]' --constraint lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,dev]' --constraint lock.txt
 	@touch $@
 
 $(TOOLS): $(INSTALLED) Makefile
@@ -44,27 +44,61 @@ lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requir
 	@rm -r $(VENV)-lock
 
 ##@ Data
-DATASET ?= cats-dogs
+# What data-setup sets up stands in params.yaml, unless the command line says it.
+SET_UP = $(or $(DATASET),$(shell sed -n 's/^dataset: //p' params.yaml))
+MOST = $(or $(LIMIT),$(if $(DATASET),0,$(shell sed -n 's/^limit: //p' params.yaml)))
 
 download: $(INSTALLED) ## Photographs from Kaggle into data/cats-dogs (DATASET=cifar10 LIMIT=1000)
-	@$(BIN)/tapetum data fetch $(DATASET) --to data/$(DATASET) $(if $(LIMIT),--limit $(LIMIT))
+	@$(BIN)/tapetum data fetch $(or $(DATASET),cats-dogs) --to data/$(or $(DATASET),cats-dogs) --limit $(or $(LIMIT),0)
 
-data-setup: download ## The same, and checked; findings are shown and stop nothing
-	@$(BIN)/tapetum data check data/$(DATASET) || test $$? -eq 1
+data-setup: $(INSTALLED) ## The same as one .tar, checked and split, by DVC (DATASET=digits LIMIT=500 DVC=no)
+	@if test '$(DVC)' != no && test -x $(BIN)/dvc && test -f recipes/$(SET_UP).yaml; \
+		then $(MAKE) --no-print-directory data-with-dvc; \
+		else $(MAKE) --no-print-directory data/$(SET_UP).report.json data/$(SET_UP).manifest.json; fi
+
+data-with-dvc: export PATH := $(CURDIR)/$(BIN):$(PATH)
+data-with-dvc: export DVC_NO_ANALYTICS := true
+data-with-dvc:
+	@test -d .dvc || { $(BIN)/dvc init --quiet $$(git rev-parse 2>/dev/null && echo --subdir || echo --no-scm) && \
+		$(BIN)/dvc config --quiet core.analytics false; }
+	@git rev-parse 2>/dev/null || $(BIN)/dvc config --local --quiet core.no_scm true
+	@sed -e 's/^dataset: .*/dataset: $(SET_UP)/' -e 's/^limit: .*/limit: $(MOST)/' params.yaml > .params.yaml
+	@if cmp -s .params.yaml params.yaml; then rm .params.yaml; else mv .params.yaml params.yaml; fi
+	@$(BIN)/dvc repro
+
+# The stages of dvc.yaml, by the dates of their files.
+data/%.tar:
+	@$(BIN)/tapetum data fetch $(or $(wildcard recipes/$*.yaml),$*) --to $@ --limit $(MOST)
+
+data/%.report.json: data/%.tar
+	@$(BIN)/tapetum data check $< --out $@ --html data/$*.report.html || test $$? -eq 1
+
+# Without the manifest before, to whose division split would keep: this one comes from the pictures alone.
+.SECONDEXPANSION:
+data/%.manifest.json: data/%.tar $$(wildcard recipes/$$*.yaml)
+	@rm -f $@
+	@$(BIN)/tapetum data split $< $(addprefix --recipe ,$(wildcard recipes/$*.yaml)) --out $@
+
+.PRECIOUS: data/%.tar
 
 ##@ The main job
 demo: $(INSTALLED) ## Everything once, on handwritten digits (KEEP=1 leaves the service up, PORT=8001)
 	@$(BIN)/tapetum demo $(if $(KEEP),--keep) $(if $(PORT),--port $(PORT))
 
+# What data-setup or download left.
+NAMED = data/$(or $(RECIPE),cats-dogs)
+FOUND = $(wildcard $(NAMED).manifest.json $(NAMED))
+
 train: $(INSTALLED) ## Train a recipe (RECIPE=cats-dogs DATA=data/cats-dogs EPOCHS= BATCH_SIZE= LR=)
-	@$(BIN)/tapetum train $(or $(RECIPE),cats-dogs) $(addprefix --data ,$(or $(DATA),$(wildcard data/$(or $(RECIPE),cats-dogs)))) \
+	@$(BIN)/tapetum train $(or $(RECIPE),cats-dogs) $(addprefix --data ,$(or $(DATA),$(firstword $(FOUND)))) \
 		$(if $(EPOCHS),train.epochs=$(EPOCHS)) $(if $(BATCH_SIZE),train.batch_size=$(BATCH_SIZE)) $(if $(LR),train.lr=$(LR))
 
 serve: $(INSTALLED) ## Serve a bundle (BUNDLE=runs/cats-dogs/bundle)
 	@$(BIN)/tapetum serve $(or $(BUNDLE),runs/cats-dogs/bundle)
 
-mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000
-	@MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --port 5000
+mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
+	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 --port $(or $(PORT),5000)
 
 ##@ Checks
 test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage
@@ -88,4 +122,4 @@ docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup demo train serve mlflow-ui test test-quick lint format docs clean
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs clean

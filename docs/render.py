@@ -1,11 +1,13 @@
-"""Write docs/cli.md and docs/settings.md from the code: `make docs`."""
+"""Write docs/cli.md, docs/settings.md, docs/recipe.md and its JSON Schema from the code: `make docs`."""
 
+import json
 from pathlib import Path
 
 import click
 
 from tapetum import files, settings
 from tapetum.cli import main as cli
+from tapetum.recipe import Recipe
 from tapetum.settings import Settings
 
 DOCS = Path(__file__).parent
@@ -13,7 +15,8 @@ DOCS = Path(__file__).parent
 
 def render() -> dict[str, str]:
     """The generated pages by file name."""
-    return {"cli.md": _cli(), "settings.md": _settings()}
+    schema = json.dumps(Recipe.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+    return {"cli.md": _cli(), "settings.md": _settings(), "recipe.md": _recipe(), "recipe.schema.json": schema}
 
 
 def _cli() -> str:
@@ -58,6 +61,29 @@ def _settings() -> str:
 
 def _default(value: object) -> str:
     return "unset" if value is None else f"`{value}`"
+
+
+def _recipe() -> str:
+    schema = Recipe.model_json_schema()
+    rows = []
+    for section, entry in schema["properties"].items():
+        keys = schema["$defs"].get(entry.get("$ref", "").rpartition("/")[2], {}).get("properties")
+        for key, about in (keys or {"": entry}).items():
+            default = json.dumps(about["default"], ensure_ascii=False) if "default" in about else ""
+            name = f"{section}.{key}".rstrip(".")
+            rows.append(f"| `{name}` | {f'`{default}`' if default else ''} | {about.get('description', '')} |")
+    return "\n".join(
+        [
+            "# Recipes\n\nWritten by `make docs` from the code; do not edit.\n",
+            "A recipe is a YAML file with every choice of an experiment; `tapetum train RECIPE KEY=VALUE` changes one. "
+            "An editor that knows YAML language servers completes and checks it where its first line is "
+            "`# yaml-language-server: $schema=…/docs/recipe.schema.json`.\n",
+            "| key | default | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

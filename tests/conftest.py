@@ -60,7 +60,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
     pictures = fill(out / "pictures")
     chosen = recipe.for_pictures(
-        pictures, ["image.height=16", "image.width=16", "train.epochs=4", "augment.flip=false"]
+        pictures, {"bright": 40, "dark": 40}, 24, ["image.height=16", "image.width=16", "train.epochs=4"]
     )
     manifest, _ = pipeline.divide(pictures, chosen.parts, out, silent)
     outcome = pipeline.train(chosen, manifest, out, out / "cache", NullTracker(), lambda result: None, silent)

@@ -23,7 +23,7 @@ LAYERS = (
         "logs",
         "scores",
     }
-    | {"image", "bundle"},
+    | {"image", "bundle", "curves", "markup"},
     {"data", "models", "inference"},
     {"training"},
     {"evaluation", "serving"},
@@ -32,10 +32,15 @@ LAYERS = (
 )
 HEAVY = {
     "torch": ("models/", "training/", "inference/torch_engine.py"),
-    "mlflow": ("training/tracking.py",),
+    # What records, and the file that MLflow itself runs where a model is loaded.
+    "mlflow": (
+        *("training/mlflow_tracking.py", "training/model_registry.py", "training/system_metrics.py"),
+        "inference/mlflow_model.py",
+    ),
     "openvino": ("inference/openvino_engine.py", "machine.py"),
     "onnxruntime": ("inference/onnxruntime_engine.py",),
     "sklearn": ("data/sources.py",),
+    "matplotlib": ("evaluation/",),
     "kagglehub": ("data/kaggle.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),

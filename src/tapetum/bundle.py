@@ -5,7 +5,9 @@
     weights.safetensors  the same weights, for torch
     golden/              pictures as people have them, and the answers they must get
     predictions.json     what the model answered on the test part
+    history.json         how training went, epoch by epoch; a model that was trained elsewhere has none
     MODEL_CARD.md        the same facts, for people
+    report.html          the same in plots and pictures
 
 A draft lists no hashes yet: it can be evaluated and gated, never served.
 """
@@ -27,13 +29,15 @@ from tapetum.scores import Scores
 
 SCHEMA_VERSION = 1
 Precision = Literal["fp32", "bf16"]
-FACTS, GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, CARD = (
+FACTS, GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, HISTORY, CARD, REPORT = (
     "bundle.json",
     "model.onnx",
     "weights.safetensors",
     "golden/answers.npz",
     "predictions.json",
+    "history.json",
     "MODEL_CARD.md",
+    "report.html",
 )
 _REQUIRED = (GRAPH, WEIGHTS, ANSWERS)
 

@@ -5,6 +5,7 @@ TapetumError
 ├── DataError              a folder or a manifest is not what it should be
 ├── DownloadError          a file did not arrive, or is not the one that was promised
 ├── TrainingError          a training run cannot go on
+├── Interrupted            a training run was asked to stop; what it had is saved
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
 ├── WorkerLost             the process that computed a picture ended before it had answered
@@ -43,6 +44,10 @@ class DownloadError(TapetumError):
 
 class TrainingError(TapetumError):
     """A training run cannot go on."""
+
+
+class Interrupted(TapetumError):
+    """A training run was asked to stop; what it had is saved."""
 
 
 class BundleError(TapetumError):

@@ -56,13 +56,13 @@ class Preprocess(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    height: Annotated[int, Field(ge=1, le=4096)]
-    width: Annotated[int, Field(ge=1, le=4096)]
-    fit: Literal["squash", "crop"] = "squash"
-    crop_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    kernel: Kernel = "bilinear"
-    mean: tuple[Share, Share, Share] = (0.5, 0.5, 0.5)
-    std: tuple[Positive, Positive, Positive] = (0.5, 0.5, 0.5)
+    height: Annotated[int, Field(ge=1, le=4096, description="Of the model's input, in pixels.")]
+    width: Annotated[int, Field(ge=1, le=4096, description="Of the model's input, in pixels.")]
+    fit: Annotated[Literal["squash", "crop"], Field(description="Resize both sides, or cut out the centre.")] = "squash"
+    crop_share: Annotated[float, Field(gt=0, le=1, description="How much of the shorter side crop keeps.")] = 1.0
+    kernel: Annotated[Kernel, Field(description="How pixels are averaged in resizing.")] = "bilinear"
+    mean: Annotated[tuple[Share, Share, Share], Field(description="Taken from values 0 to 1.")] = (0.5, 0.5, 0.5)
+    std: Annotated[tuple[Positive, Positive, Positive], Field(description="Divided by.")] = (0.5, 0.5, 0.5)
 
 
 def decoder_version() -> str:

@@ -1,12 +1,17 @@
 """What this machine gives the process."""
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
-_KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
+from tapetum import __version__
+
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
+_LIBRARIES = ("numpy", "pillow", "openvino", "torch")
 
 
 def cores(root: Path = Path("/")) -> int:
@@ -68,10 +73,39 @@ def keep_freed_memory() -> None:
     Training frees and takes hundreds of megabytes a step; faulting them in again
     more than halves its speed. glibc reads these variables only at start.
     """
-    if sys.platform == "linux" and not _KEEP.keys() & os.environ.keys():
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | _KEEP)
+    if sys.platform == "linux" and not KEEP.keys() & os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | KEEP)
 
 
 def environment() -> dict[str, str]:
     """The environment for a process that shall hand its memory back, such as a service."""
-    return {name: value for name, value in os.environ.items() if name not in _KEEP}
+    return {name: value for name, value in os.environ.items() if name not in KEEP}
+
+
+def description() -> dict[str, str]:
+    """What a measurement was made on: processor, cores, system, and versions of what decodes and computes."""
+    installed = {name: _version(name) for name in _LIBRARIES}
+    return {
+        "processor": _processor(),
+        "cores": str(cores()),
+        "system": platform.platform(terse=True),
+        "tapetum": __version__,
+        "python": platform.python_version(),
+    } | {name: version for name, version in installed.items() if version}
+
+
+def _processor() -> str:
+    """The name that Linux gives it, or the kind of machine."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _version(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tapetum import bundle as bundles
 from tapetum import files
-from tapetum.bundle import Bundle
-from tapetum.data import listing
+from tapetum.bundle import CARD, HISTORY, REPORT, Bundle
+from tapetum.data import listing, packing
 from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
 from tapetum.data.finding import Finding
@@ -19,14 +19,19 @@ from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.report import report
 from tapetum.inference import golden
-from tapetum.progress import Advance
+from tapetum.progress import Advance, silent
 from tapetum.recipe import Parts, Recipe
 from tapetum.training import run as training
+from tapetum.training.distributed import ALONE, Group
+from tapetum.training.export import export
 from tapetum.training.fit import EpochResult
-from tapetum.training.tracking import Tracker
+from tapetum.training.run import RECIPE
+from tapetum.training.tracking import NullRun, Run, Tracker
 
 MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
-BUNDLE = "bundle"
+DRAFT, BUNDLE = "draft", "bundle"
+# What a tracked run keeps, beside the bundle.
+KEPT = (RECIPE, MANIFEST, HISTORY, SCORES_TEXT, SCORES_JSON, VERDICT, REPORT)
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,11 @@ class Outcome:
 
 
 def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[Manifest, list[Finding]]:
-    """The manifest of a folder or a listing, and what is wrong with the pictures; or a manifest as it was written.
+    """The manifest of pictures as `scan` takes them, and what is wrong with them; or a manifest as it was written.
 
     The manifest is written to `out`. Raises DataError.
     """
-    if pictures.is_file() and not listing.is_listing(pictures):
+    if pictures.is_file() and not listing.is_listing(pictures) and not packing.is_packed(pictures):
         manifest, findings = manifests.load(pictures), []
     else:
         scanned = scan(pictures, advance)
@@ -68,24 +73,60 @@ def train(
     tracker: Tracker,
     on_epoch: Callable[[EpochResult], None],
     advance: Advance,
+    resume: bool = False,
+    group: Group = ALONE,
 ) -> Outcome:
     """Train, evaluate, decide, and seal what passed; everything is written below `out`.
 
     A sealed bundle takes the place of the one before it; a draft that failed leaves that one alone.
+    `resume` goes on with a run that was interrupted. Raises Interrupted when this one is.
     """
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
-        draft = training.train(recipe, manifest, out, cache_folder, tracked, on_epoch, advance)
+        tracked.pictures(manifest)
+        network = training.train(
+            recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
+        )
+        draft = export(network, recipe, manifest, out / DRAFT)
+        files.write_bytes(draft.path / HISTORY, (out / HISTORY).read_bytes())
         evaluated = evaluate(draft, manifest, advance=advance)
         _write_scores(evaluated, out)
+        files.write_bytes(out / REPORT, (evaluated.path / REPORT).read_bytes())
         verdict = decide(evaluated)
         files.write_text(out / VERDICT, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
         bundle = bundles.move(golden.seal(evaluated), out / BUNDLE) if verdict.passed else evaluated
-        accuracy = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in bundle.facts.scores.items()}
-        tracked.metrics(accuracy, step=recipe.train.epochs)
-        for path in (out / MANIFEST, out / SCORES_TEXT, out / SCORES_JSON, out / VERDICT, bundle.path):
-            tracked.file(path)
+        _record(tracked, recipe, bundle, verdict, out)
+    (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)
+
+
+def help_train(recipe: Recipe, out: Path, cache_folder: Path, resume: bool, group: Group) -> None:
+    """Be one of the processes beside the first, which has divided the pictures and runs `train`."""
+    manifest = manifests.load(out / MANIFEST)
+    training.train(
+        recipe, manifest, out, cache_folder, NullRun(), lambda result: None, silent, resume=resume, group=group
+    )
+
+
+def _record(tracked: Run, recipe: Recipe, bundle: Bundle, verdict: Verdict, out: Path) -> None:
+    """Keep what a run left: its files, its figures, and as a model what passed the gate."""
+    facts = bundle.facts
+    scores = {f"test_accuracy_{name}": entry.accuracy.value for name, entry in facts.scores.items()}
+    tracked.metrics(scores, step=recipe.train.epochs)
+    for path in [*(out / name for name in KEPT), bundle.path / CARD]:
+        tracked.file(path)
+    checks = {f"gate.{check.name}": f"{check.found}, demanded {check.demanded}" for check in verdict.checks}
+    tags = {
+        "bundle.version": facts.version,
+        "bundle.digest": bundles.digest(bundle),
+        "fingerprint": facts.fingerprint,
+        "gate": "passed" if verdict.passed else "failed",
+    }
+    tracked.tags(tags)
+    if bundle.is_sealed:
+        tracked.challenger(recipe.name, bundle, tags | checks)
+    else:
+        tracked.file(bundle.path)
 
 
 def _write_scores(evaluated: Bundle, out: Path) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,70 +23,79 @@ class _Section(BaseModel):
 class Parts(_Section):
     """How pictures are divided where the folder itself does not say."""
 
-    val: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
-    test: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
-    seed: int = 0
+    val: Annotated[float, Field(gt=0, lt=0.5, description="Share that chooses the epoch and the temperature.")] = 0.15
+    test: Annotated[float, Field(gt=0, lt=0.5, description="Share that scores are taken on.")] = 0.15
+    seed: Annotated[int, Field(description="Another one gives another division.")] = 0
 
 
 class Model(_Section):
     """Which architecture; its input is the recipe's image."""
 
-    architecture: str = "simple_cnn"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    architecture: Annotated[str, Field(description="Name of an architecture.")] = "simple_cnn"
+    dropout: Annotated[float, Field(ge=0, lt=1, description="Share of features left out before the last layer.")] = 0.5
 
 
 class Augment(_Section):
     """Random changes to a training picture; the neutral values switch them off."""
 
-    flip: bool = False
-    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
-    min_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
-    shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    flip: Annotated[bool, Field(description="Mirror half of them left and right.")] = False
+    rotation_deg: Annotated[float, Field(ge=0, le=180, description="Furthest turn, to either side.")] = 0.0
+    min_scale: Annotated[float, Field(gt=0, le=1, description="Smallest part cut out, as a share of the side.")] = 1.0
+    stretch: Annotated[float, Field(ge=0, lt=1, description="How much a side may grow against the other.")] = 0.0
+    shift: Annotated[float, Field(ge=0, lt=1, description="Furthest move, as a share of the side.")] = 0.0
+    brightness: Annotated[float, Field(ge=0, lt=1, description="Largest change, as a share of half the range.")] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1, description="Largest change, as a share.")] = 0.0
+    saturation: Annotated[float, Field(ge=0, lt=1, description="Largest change, as a share.")] = 0.0
+    mixup: Annotated[float, Field(ge=0, description="α of mixup's Beta(α, α); 0 is off.")] = 0.0
+    cutmix: Annotated[float, Field(ge=0, description="α of CutMix's Beta(α, α); with both, batches alternate.")] = 0.0
 
 
 class Train(_Section):
-    """The loop: AdamW, a linear warm-up, then a cosine down to zero."""
+    """The loop: a linear warm-up, then a cosine down to zero."""
 
-    epochs: Count = 10
-    batch_size: Count = 32
-    lr: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    warmup_share: Share = 0.1
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    epochs: Annotated[Count, Field(description="Times every picture is seen.")] = 10
+    batch_size: Annotated[Count, Field(description="Pictures a step, over all processes.")] = 32
+    sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
+        (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
+    )
+    optimiser: Annotated[Literal["adamw", "sgd"], Field(description="What takes the steps.")] = "adamw"
+    lr: Annotated[Positive, Field(description="Peak of the learning rate.")] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Nesterov momentum of sgd.")] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, description="On weights, not on biases and normalisation.")] = 1e-2
+    warmup_share: Annotated[Share, Field(description="Share of the steps in which the rate rises.")] = 0.1
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="Share of the truth given to all classes.")] = 0.0
+    class_weights: Annotated[bool, Field(description="Weigh classes by how rare they are.")] = False
+    clip_norm: Annotated[float, Field(ge=0, description="Longest gradient; 0 is off.")] = 0.0
+    ema: Annotated[float, Field(ge=0, lt=1, description="Decay of the averaged weights; 0 is off.")] = 0.0
+    patience: Annotated[int, Field(ge=0, description="Epochs without a better one before it stops; 0 is off.")] = 0
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto takes CUDA where there is one.")] = "auto"
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Field(description="auto takes bf16 where it is fast.")] = (
+        "auto"
+    )
+    seed: Annotated[int, Field(ge=0, description="The same one gives the same weights.")] = 0
 
 
 class Gate(_Section):
     """What a model must reach on the test part before it may go on."""
 
-    accuracy: Annotated[float, Field(ge=0.5, le=1)] = 0.5
-    class_recall: Share = 0.0
-    calibration_error: Share = 1.0
+    accuracy: Annotated[float, Field(ge=0.5, le=1, description="Least share of right answers.")] = 0.5
+    class_recall: Annotated[Share, Field(description="Least recall of the weakest class.")] = 0.0
+    calibration_error: Annotated[Share, Field(description="Largest expected calibration error.")] = 1.0
     accuracy_loss: Annotated[Share, Field(description="How much accuracy may be lost against an incumbent.")] = 0.01
 
 
 class Recipe(_Section):
     """Everything that decides how a model comes out, but the pictures themselves."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    title: str
-    source: str | None = None
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="For folders, MLflow and images.")]
+    title: Annotated[str, Field(description="For people.")]
+    source: Annotated[str | None, Field(description="Where `tapetum data fetch` finds the pictures.")] = None
     image: Preprocess
     parts: Parts = Parts()
     model: Model = Model()
     augment: Augment = Augment()
     train: Train = Train()
     gate: Gate = Gate()
-
-
-_PHOTOGRAPHS: dict[str, Any] = {
-    "image": {"height": 128, "width": 128},
-    "augment": {"flip": True, "rotation_deg": 10, "min_scale": 0.7, "brightness": 0.2, "contrast": 0.2},
-    "train": {"epochs": 30, "lr": 0.003, "weight_decay": 0.05, "label_smoothing": 0.1},
-}
 
 
 def shipped() -> dict[str, Path]:
@@ -118,18 +127,43 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return build(choices, overrides)
 
 
-def for_pictures(pictures: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe for photographs that have none, named as their folder or their listing is. Raises ConfigError."""
+def for_pictures(pictures: Path, counts: Mapping[str, int], side: int, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe for pictures that have none, named as their folder, archive or listing is.
+
+    `counts` are pictures by class, `side` is their median shorter side in pixels. Raises ConfigError.
+    """
     place = pictures.resolve()
-    title = (place.stem if place.is_file() else place.name) or "pictures"
+    title = (place.stem.removesuffix(".tar") if place.is_file() else place.name) or "pictures"
     name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "pictures"
-    return build({"name": name, "title": title, **_PHOTOGRAPHS}, overrides)
+    total, rarest = sum(counts.values()), min(counts.values(), default=0)
+    are_small = 0 < side <= 48
+    length = 32 if are_small else 64 if 0 < side <= 96 else 128
+    choices: dict[str, Any] = {
+        "name": name,
+        "title": title,
+        "image": {"height": length, "width": length},
+        # What is small is often a sign, which does not survive a mirror.
+        "augment": {"rotation_deg": 10, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2}
+        | ({"shift": 0.1} if are_small else {"flip": True, "min_scale": 0.7, "stretch": 0.3}),
+        "train": {
+            # Few pictures are shown more often, many need fewer epochs for as many steps.
+            "epochs": min(60, max(10, 200_000 // max(1, total))),
+            "batch_size": 32 if total < 20_000 else 128,
+            "lr": 0.003,
+            "weight_decay": 0.05,
+            "label_smoothing": 0.1,
+            "class_weights": max(counts.values(), default=0) >= 3 * rarest > 0,
+        },
+    }
+    return build(choices, overrides)
 
 
-def parts(**given: float | None) -> Parts:
-    """How to divide pictures, from what the command line gave. Raises ConfigError."""
+def parts(usual: Parts, **given: float | None) -> Parts:
+    """How to divide pictures: as usual, but for what the command line gave. Raises ConfigError."""
     try:
-        return Parts.model_validate({key: value for key, value in given.items() if value is not None})
+        return Parts.model_validate(
+            usual.model_dump() | {key: value for key, value in given.items() if value is not None}
+        )
     except ValidationError as error:
         raise ConfigError("; ".join(_complaints(error, Parts))) from None
 

@@ -60,12 +60,38 @@ def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
     return float(np.log(1 / np.maximum(own, _SMALLEST_PROBABILITY)).mean())
 
 
+@dataclass(frozen=True)
+class Reliability:
+    """Answers by confidence, in equal-width bins: how many, how sure on average, and which share was right.
+
+    All three are (CALIBRATION_BINS,); the latter two are 0 where a bin is empty.
+    """
+
+    samples: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error (Guo et al. 2017)."""
+        return float((self.samples * np.abs(self.accuracy - self.confidence)).sum() / self.samples.sum())
+
+
+def reliability(probabilities: np.ndarray, truth: np.ndarray) -> Reliability:
+    """How far confidence can be taken at its word (Guo et al. 2017)."""
+    confidence = probabilities.max(axis=1)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    samples = np.bincount(bins, minlength=CALIBRATION_BINS)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.bincount(bins, weights=values, minlength=CALIBRATION_BINS) / np.maximum(samples, 1))
+
+    return Reliability(samples, mean(confidence), mean(probabilities.argmax(axis=1) == truth))
+
+
 def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Expected calibration error over equal-width bins of confidence (Guo et al. 2017)."""
-    confidence = probabilities.max(axis=1)
-    gap = (probabilities.argmax(axis=1) == truth) - confidence
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    return float(np.abs(np.bincount(bins, weights=gap, minlength=CALIBRATION_BINS)).sum() / len(truth))
+    return reliability(probabilities, truth).error
 
 
 def confusion(predicted: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_TRACKING_URI",
         description="Where training runs are recorded; `none` records nothing.",
     )
+    mlflow_experiment_name: str | None = Field(
+        None,
+        validation_alias="MLFLOW_EXPERIMENT_NAME",
+        description="Experiment of MLflow that they belong to; without one, that of the recipe's name.",
+    )
 
 
 @dataclass(frozen=True)

@@ -66,3 +66,46 @@ def test_a_quarantine_takes_what_was_found_and_gives_it_back(folder, tmp_path):
     assert again.returncode == 0
     assert "2 files are back" in restored.stdout
     assert tree(folder) == before
+
+
+def test_findings_go_to_a_file_as_json_and_are_counted_by_kind(folder, tmp_path):
+    break_one(folder)
+
+    ran = tapetum("data", "check", folder, "--out", tmp_path / "report.json")
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert "broken: dark/07.png" in ran.stdout
+    assert (report["kinds"]["broken"], report["kinds"]["duplicate"]) == (1, 1)
+    assert report == json.loads(tapetum("data", "check", folder, "--json").stdout)
+
+
+def test_nothing_is_taken_out_of_an_archive(folder, tmp_path):
+    tapetum("data", "fetch", folder, "--to", tmp_path / "photos.tar")
+
+    ran = tapetum("data", "check", tmp_path / "photos.tar", "--quarantine", tmp_path / "aside")
+
+    assert ran.returncode == 2
+    assert "photos.tar --to` makes one" in ran.stderr
+    assert not (tmp_path / "aside").exists()
+
+
+def test_a_recipe_names_the_source_and_the_parts(folder, tmp_path):
+    recipe = tmp_path / "pets.yaml"
+    image = "image: {height: 16, width: 16}"
+    recipe.write_text(f"name: pets\ntitle: Pets\nsource: {folder}\nparts: {{seed: 7}}\n{image}\n")
+
+    fetched = tapetum("data", "fetch", recipe, "--to", tmp_path / "photos.tar", "--limit", 0)
+    tapetum("data", "split", tmp_path / "photos.tar", "--recipe", recipe, "--val", 0.2, "--out", tmp_path / "m.json")
+
+    assert fetched.stdout == f"{folder} → {tmp_path / 'photos.tar'}\n"
+    assert json.loads((tmp_path / "m.json").read_text())["parts"] == {"val": 0.2, "test": 0.15, "seed": 7}
+
+
+def test_a_recipe_without_a_source_is_named(tmp_path):
+    recipe = tmp_path / "pets.yaml"
+    recipe.write_text("name: pets\ntitle: Pets\nimage: {height: 16, width: 16}\n")
+
+    ran = tapetum("data", "fetch", recipe, "--to", tmp_path / "photos.tar")
+
+    assert ran.returncode == 2
+    assert "pets.yaml names no source: add one" in ran.stderr

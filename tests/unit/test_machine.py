@@ -1,11 +1,12 @@
-"""How many cores there really are, read from folders laid out as a kernel lays them out."""
+"""What the machine is, and how many cores there really are, read from folders laid out as a kernel lays them out."""
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tapetum import machine
+from tapetum import __version__, machine
 
 
 @pytest.fixture
@@ -69,3 +70,13 @@ def test_without_control_groups_the_affinity_decides(tmp_path, monkeypatch):
 def test_the_memory_of_this_process_is_known_and_that_of_none_is_0():
     assert 1e6 < machine.memory_bytes(os.getpid()) < 1e12
     assert machine.memory_bytes(2**22 + 1) == 0
+
+
+def test_a_measurement_can_say_what_it_was_made_on():
+    found = machine.description()
+
+    assert found["tapetum"] == __version__
+    assert found["openvino"] == version("openvino")
+    assert found["cores"] == str(machine.cores())
+    assert all(found.values())
+    assert {"processor", "system", "python", "numpy", "pillow", "torch"} <= found.keys()

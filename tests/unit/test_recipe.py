@@ -6,6 +6,7 @@ from tapetum import recipe
 from tapetum.errors import ConfigError
 from tapetum.recipe import Recipe
 
+FEW = {"cat": 40, "dog": 40}
 DIGITS = Path("digits")
 SMALLEST = "name: pets\ntitle: Pets\nimage: {height: 32, width: 48}\n"
 
@@ -90,7 +91,7 @@ def test_overrides_do_not_touch_the_choices_they_were_given():
     ("override", "complaint"),
     [
         ("trian.lr=1", "unknown key trian (did you mean 'train'?): expected one of name, title, source, image"),
-        ("train.lrr=1", "unknown key train.lrr (did you mean 'lr'?): expected one of epochs, batch_size, lr"),
+        ("train.lrr=1", "unknown key train.lrr (did you mean 'lr'?): expected one of epochs, batch_size, sizes"),
         ("image.hieght=1", "unknown key image.hieght (did you mean 'height'?): expected one of height, width"),
         ("train.xyz=1", "unknown key train.xyz: expected one of epochs"),
         ("train.lr=-1", "train.lr is -1: expected greater than 0"),
@@ -139,7 +140,9 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(write, content, complaint):
 
 
 def test_a_name_of_no_recipe_lists_the_shipped_ones():
-    with pytest.raises(ConfigError, match=r"there is no recipe digit: expected a file, or one of .*cats-dogs, digits"):
+    with pytest.raises(
+        ConfigError, match=r"there is no recipe digit: expected a file, or one of cats-dogs, cifar10, digits"
+    ):
         recipe.load(Path("digit"))
 
 
@@ -154,7 +157,7 @@ def test_a_name_of_no_recipe_lists_the_shipped_ones():
     ],
 )
 def test_a_folder_gets_a_recipe_of_its_name(tmp_path, folder, name, title):
-    found = recipe.for_pictures(tmp_path / folder)
+    found = recipe.for_pictures(tmp_path / folder, FEW, 300)
 
     assert (found.name, found.title) == (name, title)
 
@@ -162,7 +165,7 @@ def test_a_folder_gets_a_recipe_of_its_name(tmp_path, folder, name, title):
 def test_a_listing_gets_a_recipe_of_its_name_without_the_ending(tmp_path):
     (tmp_path / "My pets.csv").touch()
 
-    found = recipe.for_pictures(tmp_path / "My pets.csv")
+    found = recipe.for_pictures(tmp_path / "My pets.csv", FEW, 300)
 
     assert (found.name, found.title) == ("my-pets", "My pets")
 
@@ -171,15 +174,40 @@ def test_the_working_folder_gets_a_recipe_of_its_real_name(tmp_path, monkeypatch
     (tmp_path / "pets").mkdir()
     monkeypatch.chdir(tmp_path / "pets")
 
-    assert recipe.for_pictures(Path()).name == "pets"
+    assert recipe.for_pictures(Path(), FEW, 300).name == "pets"
 
 
 def test_the_root_folder_gets_a_recipe_too():
-    assert recipe.for_pictures(Path("/")).title == "pictures"
+    assert recipe.for_pictures(Path("/"), FEW, 300).title == "pictures"
 
 
 def test_a_recipe_for_a_folder_takes_overrides(tmp_path):
-    assert recipe.for_pictures(tmp_path, ["image.height=64"]).image.height == 64
+    assert recipe.for_pictures(tmp_path, FEW, 300, ["image.height=64"]).image.height == 64
+
+
+@pytest.mark.parametrize(
+    ("side", "length", "flips"), [(8, 32, False), (32, 32, False), (64, 64, True), (374, 128, True), (0, 128, True)]
+)
+def test_the_size_chosen_follows_the_pictures(tmp_path, side, length, flips):
+    found = recipe.for_pictures(tmp_path, FEW, side)
+
+    assert (found.image.height, found.image.width, found.augment.flip) == (length, length, flips)
+
+
+@pytest.mark.parametrize(
+    ("counts", "epochs", "batch", "weighs"),
+    [
+        ({"a": 40, "b": 40}, 60, 32, False),
+        ({"a": 2000, "b": 2000}, 50, 32, False),
+        ({"a": 3000, "b": 1000}, 50, 32, True),
+        ({"a": 3000, "b": 1001}, 49, 32, False),
+        ({"a": 50_000, "b": 50_000}, 10, 128, False),
+    ],
+)
+def test_the_run_chosen_follows_how_many_pictures_there_are(tmp_path, counts, epochs, batch, weighs):
+    chosen = recipe.for_pictures(tmp_path, counts, 300).train
+
+    assert (chosen.epochs, chosen.batch_size, chosen.class_weights) == (epochs, batch, weighs)
 
 
 @pytest.mark.parametrize("section", [None, "image", "parts", "model", "augment", "train", "gate"])
@@ -199,7 +227,9 @@ def test_a_recipe_survives_being_written_and_read():
 
 
 def test_parts_take_what_was_given_and_default_the_rest():
-    assert recipe.parts(val=0.2, test=None, seed=3) == recipe.Parts(val=0.2, test=0.15, seed=3)
+    usual = recipe.Parts(test=0.3)
+
+    assert recipe.parts(usual, val=0.2, test=None, seed=3) == recipe.Parts(val=0.2, test=0.3, seed=3)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +242,6 @@ def test_parts_take_what_was_given_and_default_the_rest():
 )
 def test_wrong_parts_are_named(given, complaint):
     with pytest.raises(ConfigError) as caught:
-        recipe.parts(**given)
+        recipe.parts(recipe.Parts(), **given)
 
     assert str(caught.value) == complaint

@@ -3,9 +3,11 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+import sklearn.calibration
 import sklearn.metrics
 
 from tapetum.scores import (
+    CALIBRATION_BINS,
     Scores,
     calibration_error,
     confusion,
@@ -13,6 +15,7 @@ from tapetum.scores import (
     log_loss,
     paired_difference,
     precision_recall_f1,
+    reliability,
     score,
     softmax,
 )
@@ -132,6 +135,25 @@ def test_calibration_gaps_of_different_confidence_do_not_cancel():
 
 def test_full_confidence_that_is_right_has_no_calibration_error():
     assert calibration_error(sure(TRUTH, 1.0), TRUTH) == 0
+
+
+@pytest.mark.parametrize("scale", [0.5, 3])
+def test_reliability_is_sklearns(scale):
+    logits, truth = sampled(500, scale=scale)
+    probabilities = softmax(logits)
+    right = probabilities.argmax(axis=1) == truth
+    accuracy, confidence = sklearn.calibration.calibration_curve(
+        right, probabilities.max(axis=1), n_bins=CALIBRATION_BINS
+    )
+
+    found = reliability(probabilities, truth)
+
+    full = found.samples > 0
+    assert found.samples.sum() == 500
+    assert not full.all()
+    np.testing.assert_allclose(found.accuracy[full], accuracy)
+    np.testing.assert_allclose(found.confidence[full], confidence)
+    assert found.error == calibration_error(probabilities, truth)
 
 
 def test_softmax_survives_huge_logits():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, FOLDER, JSON, echo_json, progress
+from tapetum.cli.terminal import ANY_PATH, FOLDER, JSON, progress, to_json
 
 _MOVED_SHOWN = 20
 
@@ -18,32 +18,47 @@ def command() -> None:
 
 @command.command()
 @click.argument("source")
-@click.option("--to", "target", type=FOLDER, required=True, help="Folder to fill; kept as it is where it exists.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Take N pictures, evenly over classes and parts."
+    "--to", "target", type=ANY_PATH, required=True, help="Folder to fill, or .tar to pack; kept where it exists."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", help="Take N pictures, evenly over classes and parts; 0: all."
 )
 @click.option("--sha256", metavar="HEX", help="What an archive must have as its SHA-256.")
 def fetch(source: str, target: Path, limit: int | None, sha256: str | None) -> None:
-    """Fill a folder from SOURCE: a name, an address, an archive or a folder of pictures.
+    """Fill a folder or a .tar from SOURCE: a name, an address, an archive, a folder, or a recipe that says it.
 
     Names are `digits`, `cifar10`, and `cats-dogs` from Kaggle. Addresses begin
     with http:// or https:// and lead to an archive; a download that broke off
-    goes on. Archives are .zip, .tar, .tar.gz and .tgz.
+    goes on. Archives are .zip, .tar, .tar.gz and .tgz. Recipes end in .yaml.
 
     Example: tapetum data fetch cifar10 --to data/cifar10 --limit 1000
     """
     from tapetum.data import sources
     from tapetum.settings import masked
 
+    if source.endswith(".yaml"):
+        source = _source(Path(source))
     with progress() as advance:
-        is_filled = sources.fetch(source, target, limit, sha256, advance)
+        is_filled = sources.fetch(source, target, limit or None, sha256, advance)
     shown = masked(source)
     click.echo(f"{shown} → {target}" if is_filled else f"{target} exists and is kept as it is; {shown} was not fetched")
+
+
+def _source(path: Path) -> str:
+    from tapetum import recipe
+    from tapetum.errors import ConfigError
+
+    chosen = recipe.load(path)
+    if chosen.source is None:
+        raise ConfigError(f"recipe {path} names no source: add one, such as `source: https://…/photos.zip`")
+    return chosen.source
 
 
 @command.command()
 @click.argument("pictures", type=ANY_PATH)
 @JSON
+@click.option("--out", type=ANY_PATH, help="Write what --json prints to this file.")
 @click.option("--html", type=ANY_PATH, help="Write a report with thumbnails to this file.")
 @click.option("--fail-on", metavar="KIND[,KIND]", help="Exit with 1 only for findings of these kinds.")
 @click.option("--quarantine", type=FOLDER, help="Move what findings name to this folder; --fail-on chooses the kinds.")
@@ -52,32 +67,40 @@ def check(
     context: click.Context,
     pictures: Path,
     as_json: bool,
+    out: Path | None,
     html: Path | None,
     fail_on: str | None,
     quarantine: Path | None,
 ) -> None:
     """Look for broken, copied, leaking and doubtful pictures; exit code 1 where there are findings.
 
-    PICTURES is a folder, or a CSV or JSON-lines file of path and label. Kinds
-    are broken, conflict, leak, duplicate, near_conflict, near_leak,
+    PICTURES is a folder, an archive, or a CSV or JSON-lines file of path and
+    label. Kinds are broken, conflict, leak, duplicate, near_conflict, near_leak,
     near_duplicate, mismatch, tiny, blank, dark, blurred, shortcut, few and
     imbalance.
 
     Example: tapetum data check photos --html report.html --fail-on broken,conflict,near_leak
     """
     from tapetum import files
-    from tapetum.data import checks, report
+    from tapetum.data import checks, packing, report
     from tapetum.data import quarantine as quarantines
     from tapetum.data.scan import scan
+    from tapetum.errors import ConfigError
 
     kinds = _kinds(fail_on)
+    if quarantine is not None and packing.is_packed(pictures):
+        raise ConfigError(f"--quarantine takes files out of a folder: `tapetum data fetch {pictures} --to` makes one")
     with progress() as advance:
         scanned = scan(pictures, advance)
     findings = checks.check(scanned)
     counts = dict(sorted(Counter(sample.label for sample in scanned.samples).items()))
+    found = dict(sorted(Counter(finding.kind for finding in findings).items()))
+    entries = [asdict(entry) for entry in findings]
+    content = {"pictures": str(pictures), "classes": counts, "kinds": found, "findings": entries}
+    if out is not None:
+        files.write_text(out, to_json(content) + "\n")
     if as_json:
-        entries = [asdict(entry) for entry in findings]
-        echo_json({"pictures": str(pictures), "classes": counts, "findings": entries})
+        click.echo(to_json(content))
     else:
         classes = ", ".join(f"{label} {count}" for label, count in counts.items())
         click.echo(f"{pictures}: {sum(counts.values())} readable pictures in {len(counts)} classes ({classes})")
@@ -124,24 +147,28 @@ def _kinds(chosen: str | None) -> set[str]:
 @command.command()
 @click.argument("pictures", type=ANY_PATH)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Manifest to write, such as manifest.json.")
+@click.option("--recipe", type=ANY_PATH, help="Take the shares and the seed of this recipe.")
 @click.option("--val", type=float, help="Share of the validation part; as in recipes by default.")
 @click.option("--test", type=float, help="Share of the test part; as in recipes by default.")
 @click.option("--seed", type=int, help="Another seed gives another division.")
-def split(pictures: Path, out: Path, val: float | None, test: float | None, seed: int | None) -> None:
+def split(
+    pictures: Path, out: Path, recipe: Path | None, val: float | None, test: float | None, seed: int | None
+) -> None:
     """Divide pictures into train, val and test by the hash of their content.
 
-    PICTURES is a folder, or a CSV or JSON-lines file of path and label. Versions
-    of one picture go to one part. Where --out exists, its division is kept as
+    PICTURES is a folder, an archive, or a CSV or JSON-lines file of path and
+    label. Versions of one picture go to one part. Where --out exists, its division is kept as
     far as it can be.
 
     Example: tapetum data split photos --out manifest.json
     """
+    from tapetum import recipe as recipes
     from tapetum.data import manifest
     from tapetum.data.sample import PARTS
     from tapetum.data.scan import scan
-    from tapetum.recipe import parts
 
-    choices = parts(val=val, test=test, seed=seed)
+    usual = recipes.load(recipe).parts if recipe else recipes.Parts()
+    choices = recipes.parts(usual, val=val, test=test, seed=seed)
     with progress() as advance:
         previous = manifest.load(out) if out.exists() else None
         divided = manifest.build(scan(pictures, advance), choices, previous)

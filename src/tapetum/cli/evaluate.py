@@ -16,6 +16,8 @@ from tapetum.cli.terminal import ANY_PATH, BUNDLE, JSON, echo_json, progress
 def command(bundle: Path, manifest: Path, engine: str, as_json: bool) -> None:
     """Calibrate a draft on the validation part, score it on the test part, and write both into it.
 
+    Its report.html shows curves, confusions, the worst mistakes and examples.
+
     Example: tapetum evaluate runs/pets/bundle --data runs/pets/manifest.json
     """
     from tapetum import bundle as bundles
@@ -30,3 +32,4 @@ def command(bundle: Path, manifest: Path, engine: str, as_json: bool) -> None:
         echo_json({name: asdict(entry) for name, entry in scores.items()})
     else:
         click.echo(report(scores))
+        click.echo(f"{evaluated.path / bundles.REPORT} shows plots and pictures")

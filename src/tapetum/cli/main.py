@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from tapetum import __version__
-from tapetum.errors import TapetumError
+from tapetum.errors import Interrupted, TapetumError
 
 # Each command lives in a module of its own, imported only when it is called or its help is asked for.
 _COMMANDS = {
@@ -61,6 +61,9 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
+        code = 130
+    except Interrupted as error:
+        click.echo(f"tapetum: {error}", err=True)
         code = 130
     except TapetumError as error:
         if "--debug" in sys.argv:

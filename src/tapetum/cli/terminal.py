@@ -19,7 +19,12 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 def echo_json(content: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+    click.echo(to_json(content))
+
+
+def to_json(content: Any) -> str:
+    """One JSON document, for people to read too."""
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
 if TYPE_CHECKING:
     from tapetum.pipeline import Outcome
     from tapetum.recipe import Recipe
+    from tapetum.training.distributed import Group
     from tapetum.training.fit import EpochResult
 
 _FINDINGS_SHOWN = 5
@@ -22,9 +23,13 @@ _LEAST_FREE_BYTES = 50_000_000
 @click.argument("recipe_or_pictures", metavar="RECIPE|PICTURES", type=ANY_PATH)
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option(
-    "--data", "pictures", type=ANY_PATH, help="Folder, CSV or JSON-lines file of labelled pictures, or a manifest."
+    "--data",
+    "pictures",
+    type=ANY_PATH,
+    help="Folder, archive, CSV or JSON-lines file of labelled pictures, or a manifest.",
 )
 @click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
+@click.option("--resume", is_flag=True, help="Go on with the run of that folder, if one was interrupted.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -32,31 +37,57 @@ def command(
     overrides: tuple[str, ...],
     pictures: Path | None,
     out: Path | None,
+    resume: bool,
 ) -> None:
     """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
 
     RECIPE is a file, or the name of a shipped recipe such as cats-dogs.
-    PICTURES alone, a folder or a CSV or JSON-lines file of path and label, get
-    a recipe for photographs. KEY=VALUE changes one choice of the recipe.
+    PICTURES alone, a folder, an archive, or a CSV or JSON-lines file of path and
+    label, get a recipe for photographs. KEY=VALUE changes one choice of the recipe.
 
     Example: tapetum train cats-dogs --data photos train.epochs=5
     """
     from tapetum import machine, recipe
-    from tapetum.data import listing
+    from tapetum.data import listing, packing
     from tapetum.errors import ConfigError
+    from tapetum.training import distributed
 
     machine.keep_freed_memory()
-    if pictures is None and (recipe_or_pictures.is_dir() or listing.is_listing(recipe_or_pictures)):
-        chosen, pictures = recipe.for_pictures(recipe_or_pictures, overrides), recipe_or_pictures
+    is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
+    if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
+        chosen, pictures = _choose(recipe_or_pictures, overrides), recipe_or_pictures
     else:
         chosen = recipe.load(recipe_or_pictures, overrides)
     out = out or Path("runs") / chosen.name
-    if pictures is None:
-        if chosen.source is None:
-            raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
-        pictures = fetch(chosen.source, out)
-    outcome = train(chosen, pictures, out)
+    with distributed.joined() as group:
+        if not group.is_first:
+            group.wait()
+            _help(chosen, out, resume, group)
+            return
+        if pictures is None:
+            if chosen.source is None:
+                raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
+            pictures = fetch(chosen.source, out)
+        outcome = train(chosen, pictures, out, resume, group)
     context.exit(0 if outcome.verdict.passed else 1)
+
+
+def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
+    """A recipe for pictures that came without one."""
+    from tapetum import recipe
+    from tapetum.data.survey import survey
+
+    seen = survey(pictures)
+    chosen = recipe.for_pictures(pictures, seen.counts, seen.side, overrides)
+    choices = chosen.train
+    weights = ", rare classes weigh more" if choices.class_weights else ""
+    say(
+        "recipe",
+        f"chosen for {sum(seen.counts.values())} pictures of {len(seen.counts)} classes, about {seen.side} pixels: "
+        f"{chosen.model.architecture} at {chosen.image.width}×{chosen.image.height}, {choices.epochs} epochs in "
+        f"batches of {choices.batch_size}{weights}",
+    )
+    return chosen
 
 
 def fetch(source: str, out: Path) -> Path:
@@ -73,25 +104,32 @@ def fetch(source: str, out: Path) -> Path:
     return pictures
 
 
-def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
+def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, group: "Group | None" = None) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
+    from tapetum.bundle import REPORT
+    from tapetum.data import packing
     from tapetum.data.sample import PARTS
-    from tapetum.training.tracking import open_tracker
+    from tapetum.training.distributed import ALONE
+    from tapetum.training.mlflow_tracking import open_tracker
 
     files.require_space(out, _LEAST_FREE_BYTES)
     deployment = settings.load()
-    tracker = open_tracker(deployment.mlflow_tracking_uri)
+    tracker = open_tracker(deployment.mlflow_tracking_uri, deployment.mlflow_experiment_name)
     with progress() as advance:
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())
-        if pictures.is_dir():
+        if pictures.is_dir() or packing.is_packed(pictures):
             say("check", f"{len(findings) or 'no'} findings" + ("; `tapetum data check` lists all" if findings else ""))
         sizes = ", ".join(f"{part} {len(manifest.part(part))}" for part in PARTS)
         say("split", f"{sizes}, left out {len(manifest.excluded)} → {out / pipeline.MANIFEST}")
-        outcome = pipeline.train(chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance)
-    say("evaluate", f"{out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
+        group = group or ALONE
+        group.wait()
+        outcome = pipeline.train(
+            chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance, resume=resume, group=group
+        )
+    say("evaluate", f"{out / REPORT}, {out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
     click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
     for check in outcome.verdict.checks:
         say("gate", check.to_text())
@@ -101,6 +139,12 @@ def train(chosen: "Recipe", pictures: Path, out: Path) -> "Outcome":
         say("seal", f"no: {outcome.bundle.path} stays a draft, which can be evaluated but not served")
     say("tracked", outcome.tracked)
     return outcome
+
+
+def _help(chosen: "Recipe", out: Path, resume: bool, group: "Group") -> None:
+    from tapetum import pipeline, settings
+
+    pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
 
 
 def say(stage: str, message: str) -> None:

@@ -1,79 +1,95 @@
 """Batches of training pictures: shuffled, augmented on uint8, and prepared one ahead of their use."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from tapetum.data.augment import DRAWS, augmented, mixed
 from tapetum.data.cache import Rows
 from tapetum.machine import cores
 from tapetum.recipe import Augment
 
-Batch = tuple[np.ndarray, np.ndarray]
+
+class Pictures(NamedTuple):
+    """`pixels` uint8 (N, H, W, 3), or rows of a cache of such, `labels` int64 (N,), and file names."""
+
+    pixels: np.ndarray | Rows
+    labels: np.ndarray
+    names: Sequence[str]
 
 
-def shuffled(
-    pixels: np.ndarray | Rows, labels: np.ndarray, size: int, augment: Augment, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """One epoch as (uint8 (n, H, W, 3), int64 (n,)) batches, n ≤ `size`; the same `rng` gives the same epoch."""
-    order = rng.permutation(len(pixels))
-    chunks = [order[start : start + size] for start in range(0, usable(len(order), size), size)]
-    draws = rng.random((len(order), 7))
+class Batch(NamedTuple):
+    """Pictures to learn from: `share` of each is the one at `rows` with `labels`, the rest one with `others`."""
+
+    images: np.ndarray  # uint8 (n, H, W, 3)
+    labels: np.ndarray  # int64 (n,)
+    others: np.ndarray  # int64 (n,), the labels themselves where nothing is mixed
+    share: float
+    rows: np.ndarray  # (n,)
+    counted: int  # pictures in the batch of all processes
+
+
+class Shuffle(NamedTuple):
+    """Which batches of which epoch: those from `first` on, and of each every `of`-th picture from `rank` on."""
+
+    size: int
+    seed: int
+    epoch: int
+    first: int = 0
+    rank: int = 0
+    of: int = 1
+
+
+def shuffled(pictures: Pictures, shuffle: Shuffle, augment: Augment, size: tuple[int, int]) -> Iterator[Batch]:
+    """The batches of one epoch, of pictures `size`, height and width; n ≤ `shuffle.size`.
+
+    A batch depends on seed, epoch and its number alone, so an epoch can be taken up in its middle.
+    """
+    order = np.random.default_rng((shuffle.seed, shuffle.epoch)).permutation(len(pictures.labels))
+    steps = steps_of(len(order), shuffle.size, shuffle.of)
 
     with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(cores()) as pool:
 
         def prepare(number: int) -> Batch:
-            rows = chunks[number]
-            changed = pool.map(lambda row: augmented(pixels[row], augment, draws[row]), rows)
-            return np.stack(list(changed)), labels[rows]
+            rng = np.random.default_rng((shuffle.seed, shuffle.epoch, number))
+            chunk = order[number * shuffle.size : (number + 1) * shuffle.size]
+            draws = rng.random((len(chunk), DRAWS))
+            partners = rng.permutation(len(chunk))
+            mine = np.arange(shuffle.rank, len(chunk), shuffle.of)
 
-        pending = ahead.submit(prepare, 0)
-        for number in range(len(chunks)):
+            def changed(place: int) -> np.ndarray:
+                return augmented(pictures.pixels[int(chunk[place])], augment, draws[place], size)
+
+            rows, theirs = chunk[mine], chunk[partners[mine]]
+            labels = pictures.labels[rows]
+            images = np.stack(list(pool.map(changed, mine)))
+            if not augment.mixup and not augment.cutmix:
+                return Batch(images, labels, labels, 1.0, rows, len(chunk))
+            # Alone, every partner is in the batch already.
+            is_alone = shuffle.of == 1
+            others = images[partners] if is_alone else np.stack(list(pool.map(changed, partners[mine])))
+            blended, share = mixed(images, others, augment, rng)
+            return Batch(blended, labels, pictures.labels[theirs], share, rows, len(chunk))
+
+        pending = ahead.submit(prepare, shuffle.first) if shuffle.first < steps else None
+        for number in range(shuffle.first, steps):
+            assert pending is not None
             batch = pending.result()
-            if number + 1 < len(chunks):
+            if number + 1 < steps:
                 pending = ahead.submit(prepare, number + 1)
             yield batch
 
 
-def usable(count: int, size: int) -> int:
-    """How many of `count` pictures an epoch takes: a last batch of one is left out, for batch norm needs a variance."""
-    return count - 1 if count > size and count % size == 1 else count
+def steps_of(count: int, size: int, processes: int = 1) -> int:
+    """How many batches an epoch has: a rest too small for batch norm, two pictures a process, is left out."""
+    rest = count % size
+    return math.ceil(count / size) - (count > size and 0 < rest < 2 * processes)
 
 
-def in_order(pixels: np.ndarray | Rows, labels: np.ndarray, size: int) -> Iterator[Batch]:
-    """All pictures unchanged, in batches."""
-    for start in range(0, len(pixels), size):
-        yield np.asarray(pixels[start : start + size]), labels[start : start + size]
-
-
-def augmented(picture: np.ndarray, augment: Augment, draw: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) -> the same shape, changed as `draw`, seven numbers from 0 to 1, says.
-
-    Flip, rotation, scale and shift are one affine map, so pixels are interpolated once.
-    """
-    flip, angle, scale, right, down, brightness, contrast = draw
-    height, width, _ = picture.shape
-    changed = Image.fromarray(picture)
-    if augment.rotation_deg or augment.min_scale < 1 or augment.shift or augment.flip:
-        turn = np.deg2rad(augment.rotation_deg) * (2 * angle - 1)
-        zoom = 1 - (1 - augment.min_scale) * scale
-        mirror = -1.0 if augment.flip and flip < 0.5 else 1.0
-        # Cutting out a part leaves room to move it without leaving the picture.
-        move = augment.shift + (1 - zoom) / 2
-        center = np.array([width, height]) / 2
-        to_source = zoom * np.array([[mirror * np.cos(turn), np.sin(turn)], [-mirror * np.sin(turn), np.cos(turn)]])
-        offset = center + np.array([width * move * (2 * right - 1), height * move * (2 * down - 1)])
-        shift = offset - to_source @ center
-        matrix = (*to_source[0], shift[0], *to_source[1], shift[1])
-        fill = tuple(int(value) for value in picture[0, 0])
-        changed = changed.transform(
-            (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill
-        )
-    pixels = np.asarray(changed)
-    if augment.brightness or augment.contrast:
-        gain = 1 + augment.contrast * (2 * contrast - 1)
-        offset = 128 * augment.brightness * (2 * brightness - 1)
-        table = ((np.arange(256) - 128) * gain + 128 + offset).clip(0, 255).astype(np.uint8)
-        pixels = table[pixels]
-    return pixels
+def in_order(pictures: Pictures, size: int) -> Iterator[np.ndarray]:
+    """All pictures unchanged, in batches of uint8 (n, H, W, 3)."""
+    for start in range(0, len(pictures.labels), size):
+        yield np.asarray(pictures.pixels[start : start + size])

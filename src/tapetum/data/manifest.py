@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tapetum import files
+from tapetum.data import packing
 from tapetum.data.sample import PARTS, Part, Sample
 from tapetum.data.scan import Excluded, Scan
 from tapetum.errors import DataError
@@ -140,6 +141,7 @@ def load(path: Path) -> Manifest:
     is_whole = manifest.labels == _labels(manifest.samples)
     if not is_whole or _fingerprint(manifest.samples) != manifest.fingerprint:
         raise DataError(f"manifest {path} was changed by hand: `tapetum data split` writes it anew")
+    packing.restore(manifest.root)
     return manifest
 
 

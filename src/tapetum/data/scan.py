@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tapetum import image
-from tapetum.data import layouts, near
+from tapetum.data import layouts, near, packing
 from tapetum.data.finding import Finding
 from tapetum.data.looks import Look, look
 from tapetum.data.quality import mismatch
@@ -53,10 +53,12 @@ class Scan:
 
 
 def scan(root: Path, advance: Advance = silent) -> Scan:
-    """Read and decode every picture of a folder or of a listing; `advance` follows the work.
+    """Read and decode every picture of a folder, an archive or a listing; `advance` follows the work.
 
     Raises DataError where the layout is not understood or holds fewer than two classes.
     """
+    if packing.is_packed(root):
+        root = packing.unfold(root, advance)
     found, folder = layouts.find(root), layouts.base(root)
     samples: list[Sample] = []
     broken: list[Excluded] = []

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tapetum import files
-from tapetum.data import cifar10, kaggle
+from tapetum.data import cifar10, kaggle, packing
 from tapetum.data.archives import extract
 from tapetum.data.download import checked_sha256, download
 from tapetum.data.limit import surplus
@@ -33,20 +33,26 @@ def fetch(
 ) -> bool:
     """Fill `target` from a name in SOURCES, an address, an archive or a folder; False where it exists and is kept.
 
-    `limit` pictures are taken, evenly over parts and classes; `sha256` is that
-    of an archive. `target` takes its name only when it is complete. Raises
-    ConfigError for an unknown source, DataError for what the source lacks,
-    DownloadError, ResourceError.
+    A `target` that ends in .tar becomes one file. `limit` pictures are taken,
+    evenly over parts and classes; `sha256` is that of an archive. `target`
+    takes its name only when it is complete. Raises ConfigError for an unknown
+    source, DataError for what the source lacks, DownloadError, ResourceError.
     """
     checked_sha256(sha256)
     if target.exists():
         return False
+    if target.name.lower().endswith((".zip", ".gz", ".tgz")):
+        raise ConfigError(f"--to {target}: expected a folder or a .tar, since photographs compress no further")
     fill = _source(source, target, limit, sha256)
     with files.replacing(target) as fresh:
-        fill(fresh, target.with_name(f"{target.name}.download"), advance)
+        is_packed = target.suffix == packing.SUFFIX
+        folder = fresh.with_name("pictures") if is_packed else fresh
+        fill(folder, target.with_name(f"{target.name}.download"), advance)
         if limit is not None:
-            for picture in surplus(fresh, limit):
+            for picture in surplus(folder, limit):
                 picture.unlink()
+        if is_packed:
+            packing.pack(folder, fresh)
     return True
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from tapetum.bundle import PREDICTIONS, Bundle, Precision
 from tapetum.data.manifest import Manifest
 from tapetum.errors import BundleError, DataError
-from tapetum.evaluation.evaluate import measure
+from tapetum.evaluation.measure import measure
 from tapetum.recipe import Gate
 from tapetum.scores import paired_difference
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from tapetum.bundle import Precision
 from tapetum.scores import Interval, Scores
 
-_SCORES = ("accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
+SCORES = ("accuracy", "precision", "recall", "f1", "log_loss", "calibration_error")
 
 
 def report(scores: Mapping[Precision, Scores]) -> str:
@@ -16,7 +16,7 @@ def report(scores: Mapping[Precision, Scores]) -> str:
 
 def scores_table(scores: Mapping[Precision, Scores]) -> str:
     """One row a score, one column a precision, each with its 95 % interval."""
-    rows = [[name.replace("_", " "), *(_bounds(getattr(entry, name)) for entry in scores.values())] for name in _SCORES]
+    rows = [[name.replace("_", " "), *(_bounds(getattr(entry, name)) for entry in scores.values())] for name in SCORES]
     return table(["score", *scores], rows)
 
 

@@ -1,37 +1,34 @@
-"""The training loop, as a generator of epoch results."""
+"""The training loop, as a generator of epoch results that can be left and taken up at any step."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from tapetum import machine
 from tapetum.data import loader
-from tapetum.data.cache import Rows
-from tapetum.errors import TrainingError
-from tapetum.models.network import Network
+from tapetum.data.loader import Pictures, Shuffle
+from tapetum.errors import ResourceError, TrainingError
 from tapetum.progress import Advance, silent
 from tapetum.recipe import Augment, Train
 from tapetum.scores import confusion, log_loss, precision_recall_f1, softmax
-from tapetum.training.step import infer, train_step
-
-
-class Pictures(NamedTuple):
-    """`pixels` uint8 (N, H, W, 3), or rows of a cache of such, and `labels` int64 (N,)."""
-
-    pixels: np.ndarray | Rows
-    labels: np.ndarray
+from tapetum.training.distributed import ALONE, Group
+from tapetum.training.learner import Learner
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch brought; the training figures are of augmented pictures while learning."""
+    """What one epoch brought; the training figures are of augmented pictures while learning.
+
+    Of two pictures mixed into one, the right answer is the class of the larger share.
+    """
 
     epoch: int
+    size: int
     lr: float
     train_loss: float
     train_accuracy: float
@@ -42,65 +39,143 @@ class EpochResult:
     val_f1: float
     seconds: float
 
+    def beats(self, other: "EpochResult") -> bool:
+        """Whether its validation accuracy is higher, or of equals its loss lower."""
+        return (self.val_accuracy, -self.val_loss) > (other.val_accuracy, -other.val_loss)
+
+
+class Stage(NamedTuple):
+    """What an epoch learns from: pictures, and the height and width at which they are learned."""
+
+    pictures: Pictures
+    size: tuple[int, int]
+
+
+@dataclass
+class Position:
+    """Where a run is: so many batches into an epoch, with that epoch's sums, and the epochs before it."""
+
+    epoch: int = 1
+    batch: int = 0
+    lr: float = 0.0
+    loss: float = 0.0
+    right: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    history: list[EpochResult] = field(default_factory=list)
+
+    @property
+    def best(self) -> EpochResult:
+        """The best epoch so far."""
+        best = self.history[0]
+        for result in self.history[1:]:
+            best = result if result.beats(best) else best
+        return best
+
+    def is_over(self, choices: Train) -> bool:
+        """Whether all epochs are done, or the last ones brought nothing."""
+        waited = len(self.history) - self.best.epoch if self.history else 0
+        return self.epoch > choices.epochs or 0 < choices.patience <= waited
+
+    def finish_epoch(self, result: EpochResult) -> None:
+        """Go to the start of the next epoch."""
+        self.history.append(result)
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.lr, self.loss, self.right, self.seen, self.seconds = 0.0, 0.0, 0, 0, 0.0
+
 
 def fit(
-    network: Network,
-    train: Pictures,
+    learner: Learner,
+    stages: Sequence[Stage],
     val: Pictures,
     choices: Train,
     augment: Augment,
+    position: Position,
+    stop: Callable[[], bool] = lambda: False,
+    between_steps: Callable[[], None] = lambda: None,
+    group: Group = ALONE,
     advance: Advance = silent,
 ) -> Iterator[EpochResult]:
-    """Train in place, yielding after each epoch; `advance` counts the pictures of the whole run.
+    """Train from `position` on, yielding after each epoch; `stages` holds one entry an epoch.
 
-    The same seed, machine and library versions give the same weights. Raises
-    TrainingError when the loss is no longer finite.
+    Learner and position are whole when `between_steps` is called, when a result
+    is yielded, and when `stop` ended the loop early. The same seed, machine and
+    library versions give the same weights, in however many pieces. Raises
+    TrainingError when the loss is no longer finite, with the names of the
+    pictures it was computed from.
     """
-    network.to(memory_format=torch.channels_last)
-    bf16 = choices.precision == "bf16" or (choices.precision == "auto" and machine.has_bf16())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=choices.lr, weight_decay=choices.weight_decay)
-    usable = loader.usable(len(train.pixels), choices.batch_size)
-    total = choices.epochs * math.ceil(usable / choices.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: lr_factor(step, total, choices.warmup_share))
-    seen = 0
-    for epoch in range(1, choices.epochs + 1):
+    while not position.is_over(choices):
+        epoch = position.epoch
+        pictures, size = stages[epoch - 1]
+        shuffle = Shuffle(choices.batch_size, choices.seed, epoch, position.batch, group.rank, group.size)
+        total = loader.steps_of(len(pictures.labels), choices.batch_size, group.size)
+        position.lr = position.lr or learner.lr
         start = perf_counter()
-        lr = optimiser.param_groups[0]["lr"]
-        losses, hits, counted = 0.0, 0, 0
-        network.train()
-        rng = np.random.default_rng((choices.seed, epoch))
-        for images, labels in loader.shuffled(*train, choices.batch_size, augment, rng):
-            loss, right = train_step(network, images, labels, optimiser, choices.label_smoothing, bf16)
-            if not math.isfinite(loss):
-                raise TrainingError(f"the loss is {loss} in epoch {epoch}: lower train.lr, which is {choices.lr}")
-            schedule.step()
-            losses, hits, counted = losses + loss * len(labels), hits + right, counted + len(labels)
-            seen += len(labels)
-            advance("train", seen, choices.epochs * usable)
-        network.eval()
-        batches = loader.in_order(*val, choices.batch_size)
-        logits = np.concatenate([infer(network, images, bf16) for images, _ in batches])
-        if not np.isfinite(logits).all():
+        with _memory_of(learner, choices):
+            for batch in loader.shuffled(pictures, shuffle, augment, size):
+                torch.manual_seed(_seed_of(choices.seed, epoch, position.batch, group.rank))
+                loss, hits = learner.step(batch)
+                if not math.isfinite(loss):
+                    names = ", ".join(pictures.names[row] for row in batch.rows)
+                    raise TrainingError(
+                        f"the loss is {loss} in epoch {epoch}: lower train.lr, which is {choices.lr}, or look at the "
+                        f"pictures of its batch: {names}"
+                    )
+                loss, right, seen, stops = group.total(loss, hits, len(batch.rows), stop())
+                position.batch += 1
+                position.loss, position.right = position.loss + loss, position.right + int(right)
+                position.seen += int(seen)
+                position.seconds, start = position.seconds + perf_counter() - start, perf_counter()
+                advance("train", (epoch - 1) * total + position.batch, choices.epochs * total)
+                if stops:
+                    return
+                between_steps()
+        judged = group.from_first(lambda: _judge(learner, val, choices.batch_size))
+        if not math.isfinite(judged["val_loss"]):
             raise TrainingError(f"the answers are not finite in epoch {epoch}: lower train.lr, which is {choices.lr}")
-        counts = confusion(logits.argmax(axis=1), val.labels, logits.shape[1])
-        precision, recall, f1 = (float(values.mean()) for values in precision_recall_f1(counts))
-        yield EpochResult(
+        result = EpochResult(
             epoch=epoch,
-            lr=lr,
-            train_loss=losses / counted,
-            train_accuracy=hits / counted,
-            val_loss=log_loss(softmax(logits), val.labels),
-            val_accuracy=float(np.trace(counts) / counts.sum()),
-            val_precision=precision,
-            val_recall=recall,
-            val_f1=f1,
-            seconds=perf_counter() - start,
+            size=size[0],
+            lr=position.lr,
+            train_loss=position.loss / position.seen,
+            train_accuracy=position.right / position.seen,
+            seconds=position.seconds + perf_counter() - start,
+            **judged,
         )
+        position.finish_epoch(result)
+        yield result
 
 
-def lr_factor(step: int, total: int, warmup_share: float) -> float:
-    """The learning rate's share of its peak: a linear warm-up, then half a cosine down to zero."""
-    warmup = max(1, round(total * warmup_share))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+@contextmanager
+def _memory_of(learner: Learner, choices: Train) -> Iterator[None]:
+    """Raise ResourceError where memory ends, naming the batch size to try."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        size = choices.batch_size
+        raise ResourceError(
+            f"the memory of {learner.device} ends in an epoch of train.batch_size={size}: "
+            f"try train.batch_size={max(1, size // 2)}"
+        ) from error
+
+
+def _judge(learner: Learner, val: Pictures, size: int) -> dict[str, float]:
+    logits = np.concatenate([learner.answers(images) for images in loader.in_order(val, size)])
+    if not np.isfinite(logits).all():
+        return {"val_loss": math.nan}
+    counts = confusion(logits.argmax(axis=1), val.labels, logits.shape[1])
+    precision, recall, f1 = (float(values.mean()) for values in precision_recall_f1(counts))
+    return {
+        "val_loss": log_loss(softmax(logits), val.labels),
+        "val_accuracy": float(np.trace(counts) / counts.sum()),
+        "val_precision": precision,
+        "val_recall": recall,
+        "val_f1": f1,
+    }
+
+
+def _seed_of(*place: int) -> int:
+    """For dropout: a mask that depends on seed, epoch, step and process alone."""
+    return int(np.random.default_rng(place).integers(2**63))

@@ -2,30 +2,40 @@
 
 import copy
 import json
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
+from types import FrameType
 
 import numpy as np
 import torch
 import yaml
 
 from tapetum import files
-from tapetum.bundle import Bundle
+from tapetum.bundle import HISTORY
 from tapetum.data import cache
 from tapetum.data.cache import Rows
+from tapetum.data.loader import Pictures, steps_of
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import Part
-from tapetum.errors import ConfigError
+from tapetum.errors import ConfigError, Interrupted
+from tapetum.image import Preprocess
 from tapetum.models.network import Network
 from tapetum.progress import Advance
 from tapetum.recipe import Recipe
-from tapetum.training.export import export
-from tapetum.training.fit import EpochResult, Pictures, fit
+from tapetum.training.checkpoint import Checkpoint
+from tapetum.training.distributed import ALONE, Group
+from tapetum.training.fit import EpochResult, Position, Stage, fit
+from tapetum.training.learner import Learner, class_weights
 from tapetum.training.step import infer
 from tapetum.training.tracking import Run
 
-RECIPE, HISTORY, DRAFT = "recipe.yaml", "history.json", "draft"
+RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
+_SAVE_EVERY_S = 60
 
 
 def train(
@@ -36,52 +46,153 @@ def train(
     tracked: Run,
     on_epoch: Callable[[EpochResult], None],
     advance: Advance,
-) -> Bundle:
-    """Decode, fit, keep the weights of the best epoch, and export them to `out`/draft.
+    resume: bool = False,
+    group: Group = ALONE,
+) -> Network:
+    """Decode, fit, and give the weights of the best epoch.
 
-    The best epoch has the highest validation accuracy, of equals the lowest
-    loss. Raises ConfigError, ResourceError, DataError or TrainingError.
+    A checkpoint in `out` is written after every epoch, every minute, and when
+    the run is interrupted; `resume` goes on from it where there is one. Raises
+    ConfigError, ResourceError, DataError, TrainingError, or Interrupted.
     """
-    files.write_text(out / RECIPE, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-    pixels = cache.build(manifest, recipe.image, cache_folder, advance)
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe.model.architecture, len(manifest.labels), recipe.image, recipe.model.dropout)
     _require_room(network, recipe)
-    best: EpochResult | None = None
-    weights = network.state_dict()
-    history = []
-    epochs = fit(
-        network,
-        _pictures(manifest, pixels, "train"),
-        _pictures(manifest, pixels, "val"),
-        recipe.train,
-        recipe.augment,
-        advance,
-    )
-    for result in epochs:
-        history.append(asdict(result))
-        tracked.metrics({name: value for name, value in asdict(result).items() if name != "epoch"}, result.epoch)
-        on_epoch(result)
-        if best is None or (result.val_accuracy, -result.val_loss) > (best.val_accuracy, -best.val_loss):
-            best, weights = result, copy.deepcopy(network.state_dict())
-    files.write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
-    network.load_state_dict(weights)
-    return export(network, recipe, manifest, out / DRAFT)
+    stages = _stages(recipe, manifest, cache_folder, group, advance)
+    val = _pictures(manifest, _cached(manifest, recipe.image, cache_folder, group, advance), "val")
+    labels = stages[0].pictures.labels
+    weights = class_weights(labels, len(manifest.labels)) if recipe.train.class_weights else None
+    steps = recipe.train.epochs * steps_of(len(labels), recipe.train.batch_size, group.size)
+    learner = Learner(network, recipe.train, steps, weights, group)
+    checkpoint = Checkpoint(out / CHECKPOINT, recipe, manifest.fingerprint)
+    position, best = Position(), copy.deepcopy(learner.learned.state_dict())
+    if resume and checkpoint.path.exists():
+        position, best = checkpoint.restore(learner)
+    elif checkpoint.path.exists():
+        raise ConfigError(
+            f"{checkpoint.path} is of a run that was interrupted: add --resume to go on with it, "
+            "delete it to begin anew, or name another folder with --out"
+        )
+    if group.is_first:
+        choices = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        files.write_text(out / RECIPE, choices)
+    for result in position.history:
+        tracked.metrics(_figures(result), result.epoch)
+    last_save = monotonic()
+
+    def save() -> None:
+        nonlocal last_save
+        if group.is_first:
+            checkpoint.save(learner, position, best)
+        last_save = monotonic()
+
+    def save_now_and_then() -> None:
+        if monotonic() - last_save > _SAVE_EVERY_S:
+            save()
+
+    with _interrupts() as stop:
+        epochs = fit(
+            learner,
+            stages,
+            val,
+            recipe.train,
+            recipe.augment,
+            position,
+            stop,
+            save_now_and_then,
+            group,
+            advance,
+        )
+        for result in epochs:
+            if position.best == result:
+                best = copy.deepcopy(learner.learned.state_dict())
+            save()
+            tracked.metrics(_figures(result), result.epoch)
+            on_epoch(result)
+        if not position.is_over(recipe.train):
+            save()
+            raise Interrupted(
+                f"interrupted in epoch {position.epoch} of {recipe.train.epochs}; the run so far is in "
+                f"{checkpoint.path}: the same command with --resume goes on"
+            )
+    if group.is_first:
+        history = [asdict(result) | {"is_kept": result == position.best} for result in position.history]
+        files.write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
+    learned = learner.learned
+    learned.load_state_dict(best)
+    return learned
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM came: noted, so that the step it came in ends whole. A second one ends at once."""
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.set()
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield came.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _figures(result: EpochResult) -> dict[str, float]:
+    return {name: value for name, value in asdict(result).items() if name != "epoch"}
 
 
 def _require_room(network: Network, recipe: Recipe) -> None:
     """Raise ConfigError where the architecture pools so small a picture away."""
-    height, width = recipe.image.height, recipe.image.width
-    try:
-        infer(network.eval(), np.zeros((1, height, width, 3), np.uint8), bf16=False)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"image.height and image.width are {height} and {width}, too small for {recipe.model.architecture}: "
-            f"try 32 ({error})"
-        ) from error
+    for height, width in {(recipe.image.height, recipe.image.width), *_sizes(recipe)}:
+        try:
+            infer(network.eval(), np.zeros((1, height, width, 3), np.uint8), bf16=False)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"pictures of {width}×{height} are too small for {recipe.model.architecture}: "
+                f"set image.height, image.width and train.sizes to 32 or more ({error})"
+            ) from error
+
+
+def _sizes(recipe: Recipe) -> list[tuple[int, int]]:
+    """Height and width by epoch; the width keeps the proportion of the recipe's image."""
+    image, choices = recipe.image, recipe.train
+    heights = choices.sizes or (image.height,)
+    turns = [heights[epoch * len(heights) // choices.epochs] for epoch in range(choices.epochs)]
+    return [(height, max(1, round(height * image.width / image.height))) for height in turns]
+
+
+def _stages(recipe: Recipe, manifest: Manifest, folder: Path, group: Group, advance: Advance) -> list[Stage]:
+    """The training part at each epoch's size, decoded so large that cutting out a part need not enlarge it."""
+    shrinks = (1 + recipe.augment.min_scale) / 2
+    sizes = _sizes(recipe)
+    pictures = {}
+    for height, width in dict.fromkeys(sizes):
+        decoded = {"height": round(height / shrinks), "width": round(width / shrinks)}
+        spec = recipe.image.model_copy(update=decoded)
+        pixels = _cached(manifest, spec, folder, group, advance)
+        pictures[height, width] = _pictures(manifest, pixels, "train")
+    return [Stage(pictures[size], size) for size in sizes]
+
+
+def _cached(manifest: Manifest, spec: Preprocess, folder: Path, group: Group, advance: Advance) -> np.ndarray:
+    """The decoded pictures; the first process makes the file, the others read it."""
+    if group.is_first:
+        cache.build(manifest, spec, folder, advance)
+    group.wait()
+    return cache.build(manifest, spec, folder, advance)
 
 
 def _pictures(manifest: Manifest, pixels: np.ndarray, part: Part) -> Pictures:
     rows = [row for row, sample in enumerate(manifest.samples) if sample.part == part]
-    labels = np.array([manifest.labels.index(manifest.samples[row].label) for row in rows], np.int64)
-    return Pictures(Rows(pixels, np.array(rows)), labels)
+    samples = [manifest.samples[row] for row in rows]
+    labels = np.array([manifest.labels.index(sample.label) for sample in samples], np.int64)
+    return Pictures(Rows(pixels, np.array(rows)), labels, [sample.path for sample in samples])

@@ -1,35 +1,21 @@
-"""One step of the optimiser, and one look at the validation part."""
+"""One step of the optimiser, and one look at pictures without learning."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from tapetum.models.network import Network
 
-
-def train_step(
-    network: Network,
-    images: np.ndarray,
-    labels: np.ndarray,
-    optimiser: torch.optim.Optimizer,
-    smoothing: float,
-    bf16: bool,
-) -> tuple[float, int]:
-    """Learn from uint8 (N, H, W, 3) and int64 (N,); the mean loss, and how many it had right."""
-    truth = torch.from_numpy(labels)
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        logits = network(torch.from_numpy(images)).logits
-    loss = functional.cross_entropy(logits.float(), truth, label_smoothing=smoothing)
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-    return loss.item(), int((logits.argmax(dim=1) == truth).sum())
+def loss_of(logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor | None, smoothing: float) -> torch.Tensor:
+    """The summed cross-entropy of logits (n, K) and classes (n,), each picture weighed by its class."""
+    losses = functional.cross_entropy(logits, truth, reduction="none", label_smoothing=smoothing)
+    return (losses if weights is None else losses * weights[truth]).sum()
 
 
 @torch.inference_mode()
 def infer(network: nn.Module, images: np.ndarray, bf16: bool) -> np.ndarray:
-    """uint8 (N, H, W, 3) -> float32 logits (N, K)."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        logits: torch.Tensor = network(torch.from_numpy(images.copy())).logits
-    return logits.float().numpy()
+    """uint8 (N, H, W, 3) -> float32 logits (N, K), on the device of the network."""
+    device = next(network.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        logits: torch.Tensor = network(torch.from_numpy(images.copy()).to(device)).logits
+    return logits.float().cpu().numpy()

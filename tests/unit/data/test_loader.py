@@ -3,137 +3,119 @@
 import numpy as np
 import pytest
 
-from tapetum.data.loader import augmented, in_order, shuffled
+from tapetum.data.loader import Batch, Pictures, Shuffle, in_order, shuffled, steps_of
 from tapetum.recipe import Augment
 
 NEUTRAL = Augment()
 STRONG = Augment(flip=True, rotation_deg=20, min_scale=0.6, shift=0.1, brightness=0.3, contrast=0.3)
-DRAWS = ("flip", "angle", "scale", "right", "down", "brightness", "contrast")
+MIXED = Augment(flip=True, mixup=0.4, cutmix=1)
+SIZE = (5, 4)
 
 
-def flat(count: int) -> tuple[np.ndarray, np.ndarray]:
+def flat(count: int) -> Pictures:
     """Pictures of one colour each, which is also their label."""
     labels = np.arange(count)
-    return np.broadcast_to(labels.astype(np.uint8)[:, None, None, None], (count, 5, 4, 3)), labels
+    pixels = np.broadcast_to(labels.astype(np.uint8)[:, None, None, None], (count, *SIZE, 3))
+    return Pictures(pixels, labels, [f"{label}.png" for label in labels])
 
 
-def drawn(**changes: float) -> np.ndarray:
-    """The draw in the middle of all, but for `changes`."""
-    return np.array([changes.get(name, 0.5) for name in DRAWS])
+def noisy(count: int) -> Pictures:
+    pixels = np.random.default_rng(3).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    return Pictures(pixels, np.arange(count) % 3, [str(row) for row in range(count)])
 
 
-@pytest.fixture
-def noise(rng) -> np.ndarray:
-    return rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+def epoch(pictures: Pictures, size: int, augment: Augment = NEUTRAL, **place: int) -> list[Batch]:
+    shuffle = Shuffle(size, **{"seed": 0, "epoch": 1} | place)
+    return list(shuffled(pictures, shuffle, augment, pictures.pixels.shape[1:3]))
 
 
-def test_every_picture_comes_once_with_its_own_label(rng):
-    batches = list(shuffled(*flat(11), 4, NEUTRAL, rng))
-
-    assert sorted(np.concatenate([labels for _, labels in batches])) == list(range(11))
-    for images, labels in batches:
-        assert (images == labels[:, None, None, None]).all()
+def same(one: Batch, two: Batch) -> bool:
+    return all(np.array_equal(left, right) for left, right in zip(one, two, strict=True))
 
 
-def test_batches_are_uint8_pictures_and_int64_labels(rng):
-    batches = list(shuffled(*flat(11), 4, STRONG, rng))
+def test_every_picture_comes_once_with_its_own_label():
+    batches = epoch(flat(11), 4)
 
-    assert [images.shape for images, _ in batches] == [(4, 5, 4, 3), (4, 5, 4, 3), (3, 5, 4, 3)]
-    assert {(images.dtype, labels.dtype) for images, labels in batches} == {(np.dtype("uint8"), np.dtype("int64"))}
+    assert sorted(np.concatenate([batch.labels for batch in batches])) == list(range(11))
+    for batch in batches:
+        assert (batch.images == batch.labels[:, None, None, None]).all()
+        assert batch.share == 1
+        assert batch.counted == len(batch.rows) == len(batch.images)
 
 
-def test_the_order_is_shuffled(rng):
-    labels = np.concatenate([labels for _, labels in shuffled(*flat(50), 10, NEUTRAL, rng)])
+def test_batches_are_uint8_pictures_of_the_size_asked_for_and_int64_labels():
+    shuffle = Shuffle(4, seed=0, epoch=1)
+    batches = list(shuffled(flat(11), shuffle, STRONG, (10, 12)))
+
+    assert [batch.images.shape for batch in batches] == [(4, 10, 12, 3), (4, 10, 12, 3), (3, 10, 12, 3)]
+    assert {(batch.images.dtype, batch.labels.dtype) for batch in batches} == {(np.dtype("uint8"), np.dtype("int64"))}
+
+
+def test_the_order_is_shuffled():
+    labels = np.concatenate([batch.labels for batch in epoch(flat(50), 10)])
 
     assert list(labels) != sorted(labels)
 
 
-def test_the_same_rng_gives_the_same_epoch(rng):
-    pixels, labels = rng.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8), np.arange(20)
-    one, two = (list(shuffled(pixels, labels, 6, STRONG, np.random.default_rng(7))) for _ in range(2))
+@pytest.mark.parametrize("augment", [STRONG, MIXED])
+def test_the_same_seed_and_epoch_give_the_same_batches(augment):
+    one, two = (epoch(noisy(20), 6, augment) for _ in range(2))
 
-    for (images, truth), (again, truth_again) in zip(one, two, strict=True):
-        np.testing.assert_array_equal(images, again)
-        np.testing.assert_array_equal(truth, truth_again)
+    assert all(map(same, one, two))
 
 
-def test_another_rng_gives_another_epoch():
-    one, two = (next(shuffled(*flat(50), 50, NEUTRAL, np.random.default_rng(seed)))[1] for seed in (7, 8))
+@pytest.mark.parametrize("place", [{"seed": 1}, {"epoch": 2}])
+def test_another_seed_or_epoch_gives_another_order(place):
+    one, two = epoch(flat(50), 50)[0].labels, epoch(flat(50), 50, **place)[0].labels
 
     assert list(one) != list(two)
 
 
+@pytest.mark.parametrize("augment", [STRONG, MIXED])
+def test_an_epoch_taken_up_in_its_middle_goes_on_with_the_same_batches(augment):
+    whole, rest = epoch(noisy(20), 6, augment), epoch(noisy(20), 6, augment, first=2)
+
+    assert len(rest) == len(whole) - 2 > 0
+    assert all(map(same, whole[2:], rest))
+
+
+@pytest.mark.parametrize("augment", [STRONG, MIXED])
+@pytest.mark.parametrize("count", [22, 23])
+def test_processes_share_each_batch_and_change_it_as_one_would(augment, count):
+    whole = epoch(noisy(count), 6, augment, of=1)
+    parts = [epoch(noisy(count), 6, augment, rank=rank, of=2) for rank in range(2)]
+
+    for number, batch in enumerate(whole):
+        for rank in range(2):
+            mine = parts[rank][number]
+            assert (mine.counted, mine.share) == (len(batch.rows), batch.share)
+            np.testing.assert_array_equal(mine.rows, batch.rows[rank::2])
+            np.testing.assert_array_equal(mine.others, batch.others[rank::2])
+            np.testing.assert_array_equal(mine.images, batch.images[rank::2])
+
+
+def test_a_mixed_batch_says_whose_pictures_are_in_it():
+    """Of flat pictures mixup makes flat ones between the two."""
+    for batch in epoch(flat(40), 10, Augment(mixup=1)):
+        expected = batch.share * batch.labels + (1 - batch.share) * batch.others
+        assert np.abs(batch.images - expected[:, None, None, None]).max() <= 0.51
+        assert 0 < batch.share < 1
+
+
 @pytest.mark.parametrize(("count", "sizes"), [(9, [4, 4]), (1, [1]), (2, [2]), (4, [4]), (6, [4, 2])])
-def test_a_last_batch_of_one_is_left_out_unless_it_is_all(count, sizes, rng):
-    assert [len(labels) for _, labels in shuffled(*flat(count), 4, NEUTRAL, rng)] == sizes
+def test_a_last_batch_of_one_is_left_out_unless_it_is_all(count, sizes):
+    assert [len(batch.labels) for batch in epoch(flat(count), 4)] == sizes
+    assert steps_of(count, 4) == len(sizes)
 
 
-def test_in_order_keeps_order_pixels_and_a_last_batch_of_one(rng):
-    pixels = rng.integers(0, 256, (9, 5, 4, 3), dtype=np.uint8)
-    batches = list(in_order(pixels, np.arange(9), 4))
-
-    assert [list(labels) for _, labels in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
-    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), pixels)
+@pytest.mark.parametrize(("count", "steps"), [(8, 1), (9, 1), (11, 1), (12, 2), (3, 1)])
+def test_a_rest_of_less_than_two_a_process_is_left_out(count, steps):
+    assert steps_of(count, 8, processes=2) == steps
 
 
-@pytest.mark.parametrize("draw", [np.zeros(7), np.full(7, 0.3), np.ones(7)])
-def test_neutral_values_change_nothing(noise, draw):
-    np.testing.assert_array_equal(augmented(noise, NEUTRAL, draw), noise)
+def test_in_order_keeps_order_pixels_and_a_last_batch_of_one():
+    pictures = noisy(9)
+    batches = list(in_order(pictures, 4))
 
-
-@pytest.mark.parametrize("name", ["flip", "rotation_deg", "min_scale", "shift", "brightness", "contrast"])
-def test_each_choice_changes_a_picture_alone(noise, name):
-    alone = Augment(**{name: getattr(STRONG, name)})
-
-    changed = augmented(noise, alone, np.full(7, 0.1))
-
-    assert (changed != noise).any()
-    assert (changed.shape, changed.dtype) == (noise.shape, noise.dtype)
-
-
-@pytest.mark.parametrize(("draw", "step"), [(0.49, -1), (0.51, 1)])
-def test_half_of_the_draws_mirror_left_and_right(noise, draw, step):
-    np.testing.assert_array_equal(augmented(noise, Augment(flip=True), drawn(flip=draw)), noise[:, ::step])
-
-
-def test_a_recipe_without_flip_mirrors_nothing(noise):
-    np.testing.assert_array_equal(augmented(noise, Augment(shift=0.2), drawn(flip=0.0)), noise)
-
-
-@pytest.mark.parametrize(("draw", "value"), [(0.0, 68), (0.5, 100), (1.0, 132)])
-def test_brightness_adds_up_to_its_share_of_half_the_range(draw, value):
-    picture = np.full((4, 4, 3), 100, np.uint8)
-
-    assert (augmented(picture, Augment(brightness=0.25), drawn(brightness=draw)) == value).all()
-
-
-@pytest.mark.parametrize(("draw", "values"), [(0.0, [98, 158]), (0.5, [68, 188]), (1.0, [38, 218])])
-def test_contrast_spreads_values_around_the_middle(draw, values):
-    picture = np.array([[[68] * 3, [188] * 3]], np.uint8)
-
-    assert augmented(picture, Augment(contrast=0.5), drawn(contrast=draw))[0, :, 0].tolist() == values
-
-
-@pytest.mark.parametrize(("value", "draw"), [(250, 1.0), (5, 0.0)])
-def test_brightness_stops_at_black_and_white(value, draw):
-    picture = np.full((4, 4, 3), value, np.uint8)
-
-    assert (augmented(picture, Augment(brightness=0.9), drawn(brightness=draw)) == round(draw) * 255).all()
-
-
-@pytest.mark.parametrize(("right", "down", "colour"), [(0, 0, 10), (1, 0, 60), (0, 1, 110), (1, 1, 160)])
-def test_a_scaled_part_moves_within_the_picture(right, down, colour):
-    """Half of a picture of four quarters, moved as far as it goes, is one of them."""
-    quarters = np.kron([[10, 60], [110, 160]], np.ones((8, 8))).astype(np.uint8)
-    picture = np.repeat(quarters[:, :, None], 3, axis=2)
-
-    changed = augmented(picture, Augment(min_scale=0.5), drawn(scale=1, right=right, down=down))
-
-    assert (changed[1:-1, 1:-1] == colour).all()
-
-
-def test_the_source_is_left_as_it_was(noise):
-    kept = noise.copy()
-    augmented(noise, STRONG, np.full(7, 0.1))
-
-    np.testing.assert_array_equal(noise, kept)
+    assert [len(images) for images in batches] == [4, 4, 1]
+    np.testing.assert_array_equal(np.concatenate(batches), pictures.pixels)

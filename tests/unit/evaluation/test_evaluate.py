@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Page, assert_asks_nobody
 
 from tapetum import bundle as bundles
 from tapetum import machine
@@ -15,7 +16,9 @@ from tapetum.data import manifest as manifests
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
 from tapetum.errors import BundleError, DataError
-from tapetum.evaluation.evaluate import evaluate, measure
+from tapetum.evaluation import history
+from tapetum.evaluation.evaluate import evaluate
+from tapetum.evaluation.measure import measure
 from tapetum.scores import fit_temperature, score, softmax
 
 
@@ -27,7 +30,7 @@ def manifest(trained: Path) -> Manifest:
 def to_draft(sealed: Path, path: Path) -> Bundle:
     """A copy of a sealed bundle as it was before it was evaluated."""
     shutil.copytree(sealed, path)
-    for name in (bundles.PREDICTIONS, bundles.CARD):
+    for name in (bundles.PREDICTIONS, bundles.CARD, bundles.REPORT):
         (path / name).unlink()
     facts = bundles.load(sealed).facts.model_copy(update={"files": None, "scores": {}, "temperature": 1.0})
     (path / bundles.FACTS).write_text(facts.model_dump_json())
@@ -100,6 +103,35 @@ def test_the_card_tells_what_the_model_is_and_what_it_scored(evaluated, manifest
     assert f"temperature of {facts.temperature:.3f}" in card
     assert facts.fingerprint in card
     assert ["dark", *map(str, counts)] in [line.replace("|", " ").split() for line in card.splitlines()]
+
+
+def test_the_report_shows_the_scores_the_verdict_and_how_it_was_trained(evaluated):
+    found = Page((evaluated.path / bundles.REPORT).read_text())
+    accuracy = evaluated.facts.scores["fp32"].accuracy
+
+    assert f"{accuracy.value:.4f} [{accuracy.low:.4f}, {accuracy.high:.4f}]" in found.text
+    assert "Passed its gate" in found.text
+    assert "4 epochs in" in found.text
+    assert "processor" in found.text
+    assert_asks_nobody(found)
+
+
+def test_the_report_of_a_model_trained_elsewhere_has_no_curves(bundle_path, manifest, tmp_path):
+    draft = to_draft(bundle_path, tmp_path / "draft")
+    (draft.path / bundles.HISTORY).unlink()
+
+    evaluate(draft, manifest, "onnxruntime")
+
+    assert "its model was trained elsewhere" in (draft.path / bundles.REPORT).read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{}", '[{"epoch": 1}]'])
+def test_a_damaged_history_is_named_with_the_remedy(own_bundle, content):
+    bundle = bundles.load(own_bundle)
+    (own_bundle / bundles.HISTORY).write_text(content)
+
+    with pytest.raises(BundleError, match=r"history\.json is damaged: .* or remove it"):
+        history.load(bundle)
 
 
 def test_a_manifest_of_other_pictures_is_refused_with_the_remedy(evaluated, manifest):

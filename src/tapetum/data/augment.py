@@ -1,0 +1,71 @@
+"""Random changes to training pictures, on uint8, decided by numbers drawn elsewhere."""
+
+import numpy as np
+from PIL import Image
+
+from tapetum.recipe import Augment
+
+# flip, angle, scale, stretch, right, down, brightness, contrast, saturation
+DRAWS = 9
+
+
+def augmented(picture: np.ndarray, augment: Augment, draw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 (H, W, 3) -> uint8 (height, width, 3), changed as `draw`, nine numbers from 0 to 1, says.
+
+    Flip, rotation, scale, stretch and shift are one affine map, so pixels are interpolated once.
+    """
+    changed = _moved(Image.fromarray(picture), augment, draw, size)
+    *_, brightness, contrast, saturation = 2 * draw - 1
+    if augment.brightness or augment.contrast:
+        gain = 1 + augment.contrast * contrast
+        table = (np.arange(256) - 128) * gain + 128 + 128 * augment.brightness * brightness
+        changed = changed.point(3 * table.clip(0, 255).astype(np.uint8).tolist())
+    if augment.saturation:
+        grey = changed.convert("L").convert("RGB")
+        changed = Image.blend(grey, changed, 1 + augment.saturation * saturation)
+    return np.asarray(changed)
+
+
+def _moved(picture: Image.Image, augment: Augment, draw: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    source, target = np.array(picture.size), np.array(size[::-1])
+    moves = augment.rotation_deg or augment.min_scale < 1 or augment.stretch or augment.shift or augment.flip
+    if not moves and (source == target).all():
+        return picture
+    flip, angle, scale, stretch, right, down = draw[:6]
+    turn = np.deg2rad(augment.rotation_deg) * (2 * angle - 1)
+    ratio = (1 + augment.stretch) ** (stretch - 0.5)
+    zoom = (1 - (1 - augment.min_scale) * scale) * np.array([ratio, 1 / ratio]).clip(max=1)
+    mirror = -1.0 if augment.flip and flip < 0.5 else 1.0
+    # Cutting out a part leaves room to move it without leaving the picture.
+    move = (augment.shift + (1 - zoom) / 2) * (2 * np.array([right, down]) - 1)
+    rotation = np.array([[mirror * np.cos(turn), np.sin(turn)], [-mirror * np.sin(turn), np.cos(turn)]])
+    to_source = (zoom * source / target)[:, None] * rotation
+    shift = source / 2 + source * move - to_source @ (target / 2)
+    matrix = (*to_source[0], shift[0], *to_source[1], shift[1])
+    corner = picture.getpixel((0, 0))
+    return picture.transform(size[::-1], Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=corner)
+
+
+def mixed(
+    images: np.ndarray, others: np.ndarray, augment: Augment, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Two batches uint8 (n, H, W, 3) -> one, and the share of the first in it.
+
+    Mixup (Zhang et al. 2018) adds them up; CutMix (Yun et al. 2019) pastes a
+    rectangle of the second into the first.
+    """
+    uses_cutmix = augment.cutmix and (not augment.mixup or rng.random() < 0.5)
+    if not uses_cutmix:
+        share = rng.beta(augment.mixup, augment.mixup)
+        return (share * images + (1 - share) * others + 0.5).astype(np.uint8), share
+    side = np.sqrt(1 - rng.beta(augment.cutmix, augment.cutmix))
+    (top, bottom), (left, right) = (_span(length, side, rng.random()) for length in images.shape[1:3])
+    pasted = images.copy()
+    pasted[:, top:bottom, left:right] = others[:, top:bottom, left:right]
+    return pasted, 1 - (bottom - top) * (right - left) / (images.shape[1] * images.shape[2])
+
+
+def _span(length: int, share: float, centre: float) -> tuple[int, int]:
+    """Where a share of a side begins and ends round a centre, within the side."""
+    half = share * length / 2
+    return max(0, round(centre * length - half)), min(length, round(centre * length + half))
