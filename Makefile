@@ -6,6 +6,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+# What tests use beside Python: a balancer, and network namespaces to put services into.
+APT_PACKAGES := haproxy iproute2
+TOOLS := $(VENV)/tools
 
 ##@ Environment
 help: ## List the targets
@@ -20,6 +23,14 @@ $(INSTALLED): pyproject.toml lock.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,dev]' --constraint lock.txt
+	@touch $@
+
+$(TOOLS): $(INSTALLED) Makefile
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		export DEBIAN_FRONTEND=noninteractive; \
+		install="apt-get -o DPkg::Lock::Timeout=500 -qq install -y --no-install-recommends $(APT_PACKAGES)"; \
+		$$install >/dev/null 2>&1 || { apt-get -qq update && $$install >/dev/null; }; \
+	fi
 	@touch $@
 
 lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requirements.txt
@@ -90,7 +101,7 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 		$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 --port $(or $(PORT),5000)
 
 ##@ Checks
-test: lint ## Format check, lint, types, and every test with coverage
+test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered
 
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage

@@ -42,7 +42,7 @@ def _commands(command: click.Command, context: click.Context) -> list[str]:
 
 def _settings() -> str:
     rows = [
-        f"| `{settings.variable(name)}` | `{field.default}` | {field.description} |"
+        f"| `{settings.variable(name)}` | {_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(
@@ -57,6 +57,10 @@ def _settings() -> str:
             "",
         ]
     )
+
+
+def _default(value: object) -> str:
+    return "unset" if value is None else f"`{value}`"
 
 
 def _recipe() -> str:

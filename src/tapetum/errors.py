@@ -9,6 +9,7 @@ TapetumError
 ├── Interrupted            a training run was asked to stop; what it had is saved
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
+├── WorkerLost             the process that computed a picture ended before it had answered
 ├── ResourceError          the machine lacks what is needed: disk space, a free port
 ├── PictureError           one picture cannot be used; its neighbours can
 │   ├── EmptyPicture       no bytes at all
@@ -21,7 +22,8 @@ TapetumError
 │   └── BodyTooLarge       more bytes than the limit
 └── Unavailable            not now; the same request may succeed later
     ├── NotReady           the model is still being loaded and checked
-    └── Overloaded         the queue is full
+    ├── Overloaded         the queue is full
+    └── DeadlinePassed     the request's time was up before it was answered
 """
 
 
@@ -59,6 +61,10 @@ class BundleError(TapetumError):
 
 class EngineError(TapetumError):
     """An engine is not installed, or cannot run this bundle."""
+
+
+class WorkerLost(TapetumError):
+    """The process that computed a picture ended before it had answered."""
 
 
 class ResourceError(TapetumError):
@@ -111,3 +117,7 @@ class NotReady(Unavailable):
 
 class Overloaded(Unavailable):
     """The queue is full."""
+
+
+class DeadlinePassed(Unavailable):
+    """The request's time was up before it was answered."""

@@ -3,6 +3,8 @@
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -12,9 +14,50 @@ KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 _LIBRARIES = ("numpy", "pillow", "openvino", "torch")
 
 
-def cores() -> int:
-    """How many cores the process may run on, by its affinity."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(root: Path = Path("/")) -> int:
+    """How many cores the process may keep busy: the least that its affinity and its control groups allow.
+
+    A quota of 2.5 cores counts as 2: a third thread would be paid for by all of
+    them standing still once the quota of a period is spent. `root` is where
+    /proc and /sys begin.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min([affinity, *_quotas(root)])))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """The limit, in cores, of each control group (version 2 or 1) of the process, from its own up to the top."""
+    try:
+        memberships = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    names: tuple[str, ...]
+    mount = root / "sys/fs/cgroup"
+    for line in memberships:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            top, names = mount, ("cpu.max",)
+        elif "cpu" in controllers.split(","):
+            top, names = mount / controllers, ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        else:
+            continue
+        own = top / path.strip("/")
+        # Inside a container the path may be the host's, which is not mounted there: then only the top exists.
+        for group in (own, *own.parents):
+            if not group.is_relative_to(top):
+                break
+            with suppress(OSError, ValueError):  # no such group, no limit here ("max"), or a root without these files
+                quota_us, period_us = " ".join((group / name).read_text() for name in names).split()
+                if int(quota_us) > 0:
+                    yield int(quota_us) / int(period_us)
+
+
+def memory_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 where the system does not tell, or the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def has_bf16() -> bool:

@@ -17,6 +17,8 @@ from tapetum.registry import did_you_mean
 
 PREFIX = "TAPETUM_"
 
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
 
 class Settings(BaseSettings):
     """Facts of one deployment; facts of the model live in its bundle."""
@@ -39,13 +41,41 @@ class Settings(BaseSettings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."
     )
-    workers: Annotated[int, Field(ge=0, le=256)] = Field(
-        0, description="Pictures computed at the same time; 0 is one per core that the process may use."
+    workers: Annotated[int, Field(ge=0, le=256)] | None = Field(
+        None,
+        description="Processes that compute, each on one thread; unset, one for each core that the container has. "
+        "0 computes on a thread of the service itself.",
     )
     max_pending: Annotated[int, Field(ge=1)] = Field(
-        64, description="Requests that may wait or be computed; beyond them the answer is 503."
+        64, description="Pictures that may wait or be computed; beyond them the answer is 503."
+    )
+    max_held_bytes: Annotated[int, Field(ge=1024)] = Field(
+        256_000_000,
+        description="Bytes of request bodies held at once, arriving, waiting or computed; beyond them it is 503.",
     )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(20_000_000, description="Largest request body, in bytes.")
+    max_batch: Annotated[int, Field(ge=1)] = Field(32, description="Most pictures in a request of /predict/batch.")
+    request_timeout_s: Seconds = Field(
+        10.0,
+        description="Time to answer a request once it is whole, then 504; a caller may ask for less with "
+        "X-Request-Timeout. A worker that computes one picture for longer is replaced.",
+    )
+    worker_max_bytes: Annotated[int, Field(ge=1_000_000)] = Field(
+        1_000_000_000, description="Memory of one worker; one that holds more is replaced between two pictures."
+    )
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        512, description="Open connections; beyond them an idle one is closed, or the newest is answered 503."
+    )
+    head_timeout_s: Seconds = Field(10.0, description="Time for the head of a request to arrive, then 408.")
+    body_timeout_s: Seconds = Field(
+        30.0, description="Time for the body of a request to arrive, then 408, and for an answer to be read."
+    )
+    keep_alive_s: Seconds = Field(
+        75.0, description="Time that a connection may be idle; more than the 60 s of common balancers."
+    )
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        5.0, description="Time after SIGTERM in which /ready is 503 and requests are still taken."
+    )
     max_pixels: Annotated[int, Field(ge=1)] = Field(
         DEFAULT_MAX_PIXELS, description="Largest picture, in pixels, checked before it is decoded."
     )

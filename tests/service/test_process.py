@@ -1,10 +1,8 @@
 """The life of the service process: start, refusal, overload, end."""
 
 import json
-import signal
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,14 +15,6 @@ from tapetum.serving.app import create_app
 from tapetum.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_sigterm_ends_the_process_well(start):
-    service = start()
-
-    service.process.send_signal(signal.SIGTERM)
-
-    assert service.process.wait(30) == 0
 
 
 def test_uvicorn_serves_the_root_app(start, bundle_path, bright):
@@ -119,28 +109,3 @@ async def test_until_the_model_is_loaded_the_answer_is_503(bundle_path):
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def test_beyond_the_limit_requests_are_refused_at_once_and_the_accepted_are_answered(start):
-    slow = _large_png(4000)
-    service = start(TAPETUM_MAX_PENDING="1", TAPETUM_WORKERS="1")
-    with ThreadPoolExecutor(8) as callers:
-        responses = list(callers.map(lambda _: service.client.post("/predict", content=slow), range(8)))
-
-    by_status = {status: [r for r in responses if r.status_code == status] for status in (200, 503)}
-    assert len(by_status[200]) + len(by_status[503]) == 8
-    assert by_status[200]
-    assert by_status[503]
-    assert all(refused.json()["type"].endswith("overloaded") for refused in by_status[503])
-    assert all(refused.headers["Retry-After"] == "1" for refused in by_status[503])
-    assert service.client.post("/predict", content=slow).status_code == 200
-
-
-def _large_png(side: int) -> bytes:
-    import io
-
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.new("RGB", (side, side), "white").save(stream, "PNG", compress_level=1)
-    return stream.getvalue()

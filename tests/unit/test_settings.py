@@ -24,7 +24,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("host", "127.0.0.1"),
         ("port", 8000),
         ("engine", "openvino"),
-        ("workers", 0),
+        ("workers", None),
         ("max_pixels", 50_000_000),
         ("log_format", "console"),
         ("mlflow_tracking_uri", "sqlite:///mlruns/mlflow.db"),

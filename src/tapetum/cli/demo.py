@@ -73,7 +73,12 @@ def _service(bundle: Path, port: int, log: Path, keep: bool) -> Iterator[str]:
     command_line = [*interpreter, "serve", str(bundle), "--host", HOST, "--port", str(port)]
     with log.open("w") as stream:
         process = subprocess.Popen(
-            command_line, stdout=stream, stderr=stream, env=machine.environment(), start_new_session=keep
+            command_line,
+            stdout=stream,
+            stderr=stream,
+            # No balancer has to be told before the service ends.
+            env=machine.environment() | {"TAPETUM_DRAIN_S": "0"},
+            start_new_session=keep,
         )
     try:
         _wait(address, process, log)

@@ -11,7 +11,7 @@ from tapetum.cli.terminal import FOLDER
 @click.argument("bundle", type=FOLDER, required=False)
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on.")
-@click.option("--workers", type=int, help="Pictures computed at the same time.")
+@click.option("--workers", type=int, help="Processes that compute; 0 is a thread.")
 @click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
 @click.option("--precision", help="Arithmetic of the model: auto, fp32 or bf16.")
 def command(

@@ -18,9 +18,11 @@ from tapetum.scores import softmax
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one picture; `logits` and `probabilities` are (K,), `features` (C,)."""
+    """What the model says of a picture of `width` × `height`: `logits` and `probabilities` (K,), `features` (C,)."""
 
     label: str
+    width: int
+    height: int
     probabilities: np.ndarray
     logits: np.ndarray
     features: np.ndarray
@@ -31,6 +33,12 @@ class Prediction:
     def confidence(self) -> float:
         """The probability of the label."""
         return float(self.probabilities.max())
+
+    @property
+    def margin(self) -> float:
+        """By how much the label's probability exceeds that of the next."""
+        ranked = np.sort(self.probabilities)[::-1]
+        return float(ranked[0] - ranked[1:2].sum())
 
 
 Result = Prediction | PictureError
@@ -48,12 +56,14 @@ class Predictor:
         """One result for each picture, in order: a bad picture costs its neighbours nothing."""
         results: dict[int, Result] = {}
         arrays: dict[int, np.ndarray] = {}
+        sizes: dict[int, tuple[int, int]] = {}
         decode_s: dict[int, float] = {}
         for row, content in enumerate(pictures):
             start = perf_counter()
             try:
                 picture = image.decode(content, self._max_pixels)
                 arrays[row] = image.to_array(picture, self.bundle.facts.preprocess)
+                sizes[row] = picture.size
             except PictureError as error:
                 results[row] = error
             decode_s[row] = perf_counter() - start
@@ -64,7 +74,7 @@ class Predictor:
             probabilities = softmax(outputs.logits, self.bundle.facts.temperature)
             for row, shares, logits, features in zip(arrays, probabilities, *outputs, strict=True):
                 label = self.bundle.facts.labels[shares.argmax()]
-                results[row] = Prediction(label, shares, logits, features, decode_s[row], inference_s)
+                results[row] = Prediction(label, *sizes[row], shares, logits, features, decode_s[row], inference_s)
         return [results[row] for row in range(len(pictures))]
 
     def predict_files(self, paths: Iterable[Path], threads: int) -> Iterator[Result]:

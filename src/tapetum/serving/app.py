@@ -9,10 +9,13 @@ from fastapi import FastAPI
 
 from tapetum import __version__
 from tapetum.serving import problems
+from tapetum.serving.door import Door
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, RequestId
+from tapetum.serving.record import Observer
 from tapetum.serving.routes import router
+from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 
 
@@ -24,24 +27,30 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
     instruments = Instruments()
     model = Model(settings, on_failure)
+    observers: list[Observer] = [instruments.observe]
 
     async def load() -> None:
         await model.load()
-        if model.is_ready:
-            instruments.expect(model.predictor.bundle.facts.labels)
+        if model.is_loaded:
+            instruments.expect(model.facts.labels)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(load())
         yield
-        await loading
-        model.close()
+        loading.cancel()
+        await asyncio.wait([loading])
+        await model.close()
 
     app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
+    app.state.settings = settings
     app.state.model = model
     app.state.instruments = instruments
+    app.state.observers = observers
+    app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestId)
+    app.add_middleware(Door, model=model, observers=observers)
     return app

@@ -1,9 +1,12 @@
 """The series of the catalogue as live instruments."""
 
+from http import HTTPStatus
+
 import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from tapetum import metrics
+from tapetum.serving.record import Record
 
 
 class Instruments:
@@ -24,14 +27,13 @@ class Instruments:
         for label in labels:
             self._predictions.labels(label)
 
-    def predicted(self, label: str, latency_s: float) -> None:
-        """Count a picture that was answered."""
-        self._predictions.labels(label).inc()
-        self._latency.observe(latency_s)
-
-    def failed(self) -> None:
-        """Count a request that the service, not its caller, failed."""
-        self._errors.inc()
+    def observe(self, record: Record) -> None:
+        """Count a picture that was answered, or a request that the service, not its caller, failed."""
+        if record.label is not None:
+            self._predictions.labels(record.label).inc()
+            self._latency.observe(record.total_s)
+        elif record.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._errors.inc()
 
     def exposition(self) -> bytes:
         """All series in Prometheus's text format."""

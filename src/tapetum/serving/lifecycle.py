@@ -1,53 +1,77 @@
-"""The model behind the service: loaded, checked, then asked, and the bound on how many may ask at once."""
+"""The model behind the service: opened in every hand, then asked, until the service drains and ends."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
+from starlette.requests import ClientDisconnect
 
 from tapetum import bundle as bundles
 from tapetum import machine
-from tapetum.errors import NotReady, Overloaded, PictureError, TapetumError
-from tapetum.inference import golden
-from tapetum.inference.engine import open_engine
-from tapetum.inference.predictor import Prediction, Predictor
+from tapetum.bundle import Facts
+from tapetum.errors import DeadlinePassed, NotReady, TapetumError
+from tapetum.inference.hand import Plan
+from tapetum.inference.pool import Job, Limits, Pool
+from tapetum.inference.predictor import Prediction
+from tapetum.serving.record import Outcome
 from tapetum.settings import Settings
 
 log = structlog.get_logger()
 
 
 class Model:
-    """Ready once hashes and golden pictures hold; a model that fails to load ends the service."""
+    """Ready once hashes and golden pictures hold in every hand; a model that fails to open ends the service."""
 
     def __init__(self, settings: Settings, on_failure: Callable[[], None]) -> None:
         self.failure: Exception | None = None
+        self.is_draining = False
         self._settings = settings
         self._on_failure = on_failure
-        self._predictor: Predictor | None = None
-        self._pending = 0
-        self._workers = settings.workers or machine.cores()
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="predict")
+        self._facts: Facts | None = None
+        self._pool = Pool(
+            Plan(settings.bundle, settings.engine, settings.precision, settings.max_pixels),
+            machine.cores() if settings.workers is None else settings.workers,
+            Limits(settings.max_pending, settings.request_timeout_s, settings.worker_max_bytes),
+        )
 
     @property
     def path(self) -> str:
         return str(self._settings.bundle)
 
     @property
-    def is_ready(self) -> bool:
-        return self._predictor is not None
+    def is_loaded(self) -> bool:
+        return self._facts is not None
 
     @property
-    def predictor(self) -> Predictor:
+    def device(self) -> str | None:
+        return self._pool.opened.device if self._pool.opened is not None else None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why a balancer should send nothing here; None where it should."""
+        if self.is_draining:
+            return "the service is about to end"
+        if not self.is_loaded:
+            return "the model is still being loaded and checked"
+        return None if self._pool.is_ready else f"no worker can be started: {self._pool.trouble}"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.obstacle is None
+
+    @property
+    def facts(self) -> Facts:
         """Raises NotReady until the model is loaded and checked."""
-        if self._predictor is None:
+        if self._facts is None:
             raise NotReady("the model is still being loaded and checked: ask /ready, and try again")
-        return self._predictor
+        return self._facts
 
     async def load(self) -> None:
-        """Load and check without holding up the event loop; on failure say why and end the service."""
+        """Open all hands without holding up the event loop; on failure say why and end the service."""
         try:
-            self._predictor = await asyncio.get_running_loop().run_in_executor(self._pool, self._open)
+            facts = await asyncio.to_thread(lambda: bundles.load_sealed(self._settings.bundle).facts)
+            await self._pool.start()
         except Exception as error:  # whatever it is, a service without a model must end and say why
             self.failure = error
             log.error(
@@ -57,32 +81,50 @@ class Model:
             )
             self._on_failure()
             return
-        facts = self._predictor.bundle.facts
-        log.info("ready", name=facts.name, version=facts.version, precision=self._predictor.engine.precision)
+        self._facts = facts
+        assert self._pool.opened is not None
+        log.info("ready", name=facts.name, version=facts.version, precision=self._pool.opened.precision)
 
-    async def predict(self, content: bytes) -> Prediction:
-        """The prediction for one picture. Raises NotReady, Overloaded or PictureError."""
-        predictor = self.predictor
-        if self._pending >= self._settings.max_pending:
-            raise Overloaded(f"{self._pending} requests are waiting, which is the limit: try again in a moment")
-        self._pending += 1
+    def require_room(self) -> None:
+        """Raise NotReady or Overloaded where a picture would be refused, before its bytes are read."""
+        assert self.facts
+        self._pool.require_room()
+
+    async def predict(
+        self, contents: Sequence[bytes], timeout_s: float, gone: Coroutine[Any, Any, None]
+    ) -> list[Outcome]:
+        """An outcome for each picture, in order, within `timeout_s`; `gone` returns when nobody waits any more.
+
+        Raises NotReady, Overloaded or ClientDisconnect; all else is the outcome of one picture.
+        """
+        leaving = asyncio.create_task(gone)
+        jobs: list[Job] = []
         try:
-            result = await asyncio.get_running_loop().run_in_executor(
-                self._pool, lambda: predictor.predict([content])[0]
-            )
+            self.require_room()
+            jobs = self._pool.submit(contents)
+            answers = asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
+            waited_for: set[asyncio.Future[Any]] = {answers, leaving}
+            await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done() and not answers.done():
+                raise ClientDisconnect
+            return [self._outcome(job, timeout_s) for job in jobs]
         finally:
-            self._pending -= 1
-        if isinstance(result, PictureError):
-            raise result
-        return result
+            leaving.cancel()
+            self._pool.drop([job for job in jobs if not job.answer.done()])
 
-    def close(self) -> None:
-        """Finish what was accepted."""
-        self._pool.shutdown()
+    def drain(self) -> None:
+        """Turn /ready to 503; requests are still taken."""
+        self.is_draining = True
 
-    def _open(self) -> Predictor:
-        settings = self._settings
-        bundle = bundles.load_sealed(settings.bundle)
-        engine = open_engine(settings.engine, bundle, settings.precision, self._workers)
-        golden.check(bundle, engine)
-        return Predictor(bundle, engine, settings.max_pixels)
+    async def close(self) -> None:
+        """End all hands; whoever calls it takes no more requests."""
+        await self._pool.close()
+
+    def _outcome(self, job: Job, timeout_s: float) -> Outcome:
+        result: Prediction | Exception
+        if not job.answer.done():
+            where = "waiting for a worker" if job.begun is None else "computing"
+            result = DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
+        else:
+            result = job.answer.exception() or job.answer.result()  # type: ignore[assignment]
+        return Outcome(result, len(job.content), job.queue_s)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
 from tapetum.serving import problems
+from tapetum.serving.record import to_fields
 
 REQUEST_ID = "X-Request-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -18,6 +19,12 @@ _QUIET = {"/health", "/ready", "/metrics"}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 
 log = structlog.get_logger()
+
+
+def id_of(headers: Headers) -> str:
+    """The caller's id of a request, or where it has none that is safe to log, a new one."""
+    given = headers.get(REQUEST_ID, "")
+    return given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
 
 
 class RequestId:
@@ -34,8 +41,7 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         start = perf_counter()
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        request_id = id_of(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
 
@@ -58,7 +64,12 @@ class RequestId:
             level = "debug" if scope["path"] in _QUIET else "info"
             latency_ms = round((perf_counter() - start) * 1000, 2)
             getattr(log, level)(
-                "request", method=scope["method"], path=scope["path"], status=status, latency_ms=latency_ms
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                latency_ms=latency_ms,
+                **to_fields(scope["state"].get("records", [])),
             )
 
 

@@ -1,23 +1,20 @@
 """The routes: thin shells round the model."""
 
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from tapetum import __version__
-from tapetum.errors import MissingPicture, PictureError, RequestError
+from tapetum.bundle import Facts
+from tapetum.inference.predictor import Prediction
+from tapetum.serving import classifying, problems, uploads
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.problems import MEDIA_TYPE, Problem
-
-FIELD = "file"
+from tapetum.serving.record import Outcome
 
 
 class Info(BaseModel):
@@ -43,6 +40,7 @@ class Readiness(BaseModel):
     ready: bool
     model_path: str
     device: str | None = Field(description="Where the model computes; null until it is loaded.")
+    reason: str | None = Field(description="Why it is not ready; null when it is.")
 
 
 class ModelName(BaseModel):
@@ -55,7 +53,7 @@ class ModelName(BaseModel):
     )
 
 
-class Answer(BaseModel):
+class Classification(BaseModel):
     """The class of one picture."""
 
     prediction: str
@@ -63,16 +61,30 @@ class Answer(BaseModel):
     confidence: float = Field(description="The same as probability.")
     probabilities: dict[str, float] = Field(description="Of every class; they add up to 1.")
     inference_time_ms: float = Field(description="Time in the model, without decoding and waiting.")
+
+
+class Answer(Classification):
+    """The class of one picture, and who says so."""
+
     request_id: str
     model: ModelName
 
 
-def _model(request: Request) -> Model:
+class BatchAnswer(BaseModel):
+    """A classification or a problem for each picture, in the order of the pictures."""
+
+    results: list[Classification | Problem]
+    request_id: str
+    model: ModelName
+
+
+# FastAPI would call plain functions on a thread of their own, which costs more than all else that it does.
+async def _model(request: Request) -> Model:
     model: Model = request.app.state.model
     return model
 
 
-def _instruments(request: Request) -> Instruments:
+async def _instruments(request: Request) -> Instruments:
     instruments: Instruments = request.app.state.instruments
     return instruments
 
@@ -84,36 +96,43 @@ router = APIRouter()
 
 _PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
 _PICTURE = {"type": "string", "format": "binary"}
-_PICTURE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": {"type": "object", "required": [FIELD], "properties": {FIELD: _PICTURE}}},
-            "image/*": {"schema": _PICTURE},
-        },
-    }
-}
+
+
+def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"multipart/form-data": {"schema": {"type": "object", "required": [field], "properties": {field: content}}}}
+
+
+def _described(content: dict[str, Any]) -> dict[str, Any]:
+    """What OpenAPI says of a request whose body is read without FastAPI."""
+    seconds = {"type": "string", "example": "2.5"}
+    header = {"name": classifying.TIMEOUT, "in": "header", "required": False, "schema": seconds}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
+_ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
+_MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
 
 
 @router.get("/")
 async def info(model: TheModel) -> Info:
     """What this service is, and where its documentation lies."""
-    title = model.predictor.bundle.facts.title if model.is_ready else "Tapetum"
+    title = model.facts.title if model.is_loaded else "Tapetum"
     return Info(message=title, version=__version__)
 
 
 @router.get("/health")
 async def health(model: TheModel) -> Health:
     """Liveness: the process answers."""
-    return Health(model_loaded=model.is_ready, timestamp=datetime.now(UTC), version=__version__)
+    return Health(model_loaded=model.is_loaded, timestamp=datetime.now(UTC), version=__version__)
 
 
 @router.get("/ready", responses={503: {"model": Readiness}})
 async def ready(model: TheModel, response: Response) -> Readiness:
-    """Readiness: 200 once the bundle's hashes and golden pictures hold, 503 until then."""
-    response.status_code = 200 if model.is_ready else 503
-    device = model.predictor.engine.device if model.is_ready else None
-    return Readiness(ready=model.is_ready, model_path=model.path, device=device)
+    """Readiness: 200 once the bundle's hashes and golden pictures hold; 503 until then, and while it drains."""
+    reason = model.obstacle
+    response.status_code = 200 if reason is None else 503
+    return Readiness(ready=reason is None, model_path=model.path, device=model.device, reason=reason)
 
 
 @router.get("/metrics", response_class=Response)
@@ -122,44 +141,55 @@ def metrics(instruments: TheInstruments) -> Response:
     return Response(instruments.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.post("/predict", responses=dict.fromkeys((400, 413, 415, 422, 503), _PROBLEM), openapi_extra=_PICTURE_BODY)
-async def predict(request: Request, model: TheModel, instruments: TheInstruments) -> Answer:
+@router.post("/predict", responses=_PROBLEMS, openapi_extra=_ONE)
+async def predict(request: Request, model: TheModel) -> Answer:
     """Classify one picture, sent as the multipart field `file` or as the raw body."""
-    start = perf_counter()
-    try:
-        prediction = await model.predict(await _picture(request))
-    except (PictureError, RequestError, HTTPException, ClientDisconnect):
-        raise
-    except Exception:  # counted here, answered at the edge
-        instruments.failed()
-        raise
-    instruments.predicted(prediction.label, perf_counter() - start)
-    facts = model.predictor.bundle.facts
+
+    async def read(hold: uploads.Hold) -> list[bytes]:
+        return [await uploads.picture(request, hold)]
+
+    (outcome,) = await classifying.classify(request, read)
+    if isinstance(outcome.result, Exception):
+        raise outcome.result
+    facts = model.facts
     return Answer(
+        **_classification(outcome.result, facts).model_dump(),
+        request_id=request.state.request_id,
+        model=_name(facts),
+    )
+
+
+@router.post("/predict/batch", responses=_PROBLEMS, openapi_extra=_MANY)
+async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
+    """Classify pictures, each sent as a multipart field `files`: a result or a problem for each, in order."""
+    settings = request.app.state.settings
+    most = min(settings.max_batch, settings.max_pending)
+
+    async def read(hold: uploads.Hold) -> list[bytes]:
+        return await uploads.pictures(request, hold, most)
+
+    outcomes = await classifying.classify(request, read)
+    facts = model.facts
+
+    def result(outcome: Outcome) -> Classification | Problem:
+        if isinstance(outcome.result, Exception):
+            return problems.describe(outcome.result, request.state.request_id)
+        return _classification(outcome.result, facts)
+
+    return BatchAnswer(
+        results=[result(outcome) for outcome in outcomes], request_id=request.state.request_id, model=_name(facts)
+    )
+
+
+def _classification(prediction: Prediction, facts: Facts) -> Classification:
+    return Classification(
         prediction=prediction.label,
         probability=prediction.confidence,
         confidence=prediction.confidence,
         probabilities=dict(zip(facts.labels, prediction.probabilities.tolist(), strict=True)),
         inference_time_ms=prediction.inference_s * 1000,
-        request_id=request.state.request_id,
-        model=ModelName(name=facts.name, version=facts.version, fingerprint=facts.fingerprint),
     )
 
 
-async def _picture(request: Request) -> bytes:
-    """The picture's bytes. Raises MissingPicture."""
-    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        async with request.form() as form:
-            part = form.get(FIELD)
-            if isinstance(part, UploadFile):
-                return await part.read()
-            found = ", ".join(form) or "none"
-            raise MissingPicture(
-                f"the form has no file in the field {FIELD!r} (fields: {found}): -F {FIELD}=@photo.jpg"
-            )
-    content = await request.body()
-    if not content:
-        raise MissingPicture(
-            f"the request has no body: send a picture as the multipart field {FIELD!r}, or as the body itself"
-        )
-    return content
+def _name(facts: Facts) -> ModelName:
+    return ModelName(name=facts.name, version=facts.version, fingerprint=facts.fingerprint)

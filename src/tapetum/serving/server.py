@@ -1,8 +1,13 @@
 """The server process: a port that is surely ours, then the application, then a clean end."""
 
 import errno
+import os
 import signal
 import socket
+from functools import partial
+from time import monotonic
+from types import FrameType
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -10,12 +15,38 @@ import uvicorn
 from tapetum.bundle import FACTS
 from tapetum.errors import ConfigError, ResourceError
 from tapetum.serving.app import create_app
+from tapetum.serving.connections import Connection, Limits
+from tapetum.serving.lifecycle import Model
 from tapetum.settings import Settings
 
-GRACE_S = 30
 _LOOPBACK = ("127.", "localhost", "::1")
 
 log = structlog.get_logger()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which on a signal first lets balancers see that it will go, where uvicorn closes the door at once."""
+
+    def __init__(self, config: uvicorn.Config, model: Model, drain_s: float) -> None:
+        super().__init__(config)
+        self.was_interrupted = False
+        self._model = model
+        self._drain_s = drain_s
+        self._close_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, at once on Ctrl-C; the second ends the process, and with it the workers."""
+        if self._close_at is not None:
+            os._exit(128 + sig)
+        self.was_interrupted = sig == signal.SIGINT
+        self._close_at = monotonic() + (0 if self.was_interrupted else self._drain_s)
+        self._model.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        """A look, ten times a second, at whether to end."""
+        if self._close_at is not None and monotonic() >= self._close_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -31,7 +62,7 @@ def listen(host: str, port: int) -> socket.socket:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises ConfigError, ResourceError, or the reason why the bundle cannot be served.
+    Raises ConfigError, ResourceError, the reason why the bundle cannot be served, or KeyboardInterrupt after SIGINT.
     """
     if not (settings.bundle / FACTS).is_file():
         raise ConfigError(
@@ -41,13 +72,26 @@ def run(settings: Settings) -> None:
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     app = create_app(settings, on_failure=lambda: setattr(server, "should_exit", True))
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S)
-    server = uvicorn.Server(config)
+    model: Model = app.state.model
+    limits = Limits(
+        settings.max_connections, settings.head_timeout_s, settings.body_timeout_s, lambda: model.is_draining
+    )
+    config = uvicorn.Config(
+        app,
+        http=cast(Any, partial(Connection, limits)),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=cast(Any, settings.keep_alive_s),
+        # What was accepted has this long at most: to arrive, to be computed, and to be taken.
+        timeout_graceful_shutdown=int(settings.body_timeout_s + settings.request_timeout_s) + 1,
+    )
+    server = _Server(config, model, settings.drain_s)
     if not settings.host.startswith(_LOOPBACK):
         log.warning("anyone who reaches this address can ask for predictions", host=settings.host)
     log.info("listening", address=f"http://{host}:{port}", bundle=str(settings.bundle))
-    # uvicorn drains on SIGTERM, then raises it again; asked to stop and stopped is a success.
-    signal.signal(signal.SIGTERM, lambda number, frame: setattr(server, "should_exit", True))
     server.run(sockets=[listening])
-    if app.state.model.failure is not None:
-        raise app.state.model.failure
+    if model.failure is not None:
+        raise model.failure
+    if server.was_interrupted:
+        raise KeyboardInterrupt

@@ -1,0 +1,101 @@
+"""A hand: a process that opens a bundle, proves it on the golden pictures, then answers one picture at a time.
+
+It is started by the front with a connected socket, and lives as long as that.
+"""
+
+import ctypes
+import json
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tapetum import bundle as bundles
+from tapetum.bundle import Precision
+from tapetum.errors import EngineError, TapetumError
+from tapetum.inference import golden, wire
+from tapetum.inference.engine import Wanted, open_engine
+from tapetum.inference.predictor import Predictor, Result
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a hand shall compute with."""
+
+    bundle: Path
+    engine: str
+    precision: Wanted
+    max_pixels: int
+
+    def to_json(self) -> str:
+        """The plan as one argument of a command line."""
+        return json.dumps(asdict(self) | {"bundle": str(self.bundle)})
+
+    @staticmethod
+    def from_json(text: str) -> "Plan":
+        """The plan that `to_json` wrote."""
+        fields = json.loads(text)
+        return Plan(**fields | {"bundle": Path(fields["bundle"])})
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a hand says once its golden pictures hold; `digest` is that of its bundle."""
+
+    digest: str
+    device: str
+    precision: Precision
+
+
+def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
+    """Verify hashes, open the engine for one thread, check the golden pictures. Raises a TapetumError."""
+    bundle = bundles.load_sealed(plan.bundle)
+    engine = open_engine(plan.engine, bundle, plan.precision)
+    golden.check(bundle, engine)
+    return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
+
+
+def answer(predictor: Predictor, content: bytes) -> Result:
+    """The result for one picture. Raises EngineError, which has the traceback, for what nobody foresaw."""
+    try:
+        return predictor.predict([content])[0]
+    except Exception as error:  # the top of a supervised loop: the front logs and counts it
+        raise EngineError(f"a picture of {len(content)} bytes failed:\n{traceback.format_exc()}") from error
+
+
+def main() -> None:
+    """Serve the front: `python -m tapetum.inference.hand SOCKET PLAN`."""
+    # Whoever stops the service stops the front, which decides when its hands are done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    _end_with_the_front()
+    with socket.socket(fileno=int(sys.argv[1])) as front, suppress(BrokenPipeError, ConnectionResetError):
+        try:
+            predictor, opened = open_predictor(Plan.from_json(sys.argv[2]))
+        except Exception as error:  # the top of the process: the front ends, or starts another, and says why
+            known = error if isinstance(error, TapetumError) else EngineError(traceback.format_exc())
+            front.sendall(wire.head(wire.from_error(known), 0))
+            return
+        front.sendall(wire.head(asdict(opened), 0))
+        with front.makefile("rb") as stream:
+            while asked := wire.read(stream):
+                try:
+                    frame = wire.from_result(answer(predictor, asked.content))
+                except EngineError as error:
+                    frame = wire.head(wire.from_error(error), 0)
+                front.sendall(frame)
+
+
+def _end_with_the_front() -> None:
+    """Die when the front dies, even while computing; elsewhere than on Linux, at the next picture."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Many hands behind one queue: bounded, supervised, and without a word of HTTP.
+
+A picture is given to one hand, once. A hand that dies, stands still or grows
+too large is replaced, and costs the picture that it had.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import structlog
+
+from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
+from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.hands import Hand, ProcessHand
+from tapetum.inference.predictor import Result
+from tapetum.inference.thread_hand import ThreadHand
+
+START_S = 60.0
+WATCH_S = 0.1
+_HEAR_S = 0.0005
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 10.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the pool may hold: pictures waiting or computed, seconds for one picture, memory of one hand."""
+
+    pending: int
+    hang_s: float
+    hand_bytes: int
+
+
+class Job:
+    """One picture on its way; `answer` gets its result or its error."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.arrived = perf_counter()
+        self.begun: float | None = None
+
+    @property
+    def queue_s(self) -> float:
+        """How long it waited for a hand, or has waited."""
+        return (perf_counter() if self.begun is None else self.begun) - self.arrived
+
+
+class Pool:
+    """`workers` processes, or for 0 a thread of this one."""
+
+    def __init__(self, plan: Plan, workers: int, limits: Limits) -> None:
+        self.opened: Opened | None = None
+        self.trouble: str | None = None
+        self._plan = plan
+        self._kind: Callable[[Plan, Callable[[Hand], None]], Hand] = ProcessHand if workers else ThreadHand
+        self._size = max(1, workers)
+        self._limits = limits
+        self._queue: deque[Job] = deque()
+        self._hands: set[Hand] = set()  # those that may be asked
+        self._free: list[Hand] = []
+        self._living: set[Hand] = set()  # those and the ones that start or end
+        self._hear_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether pictures are taken: a hand is there, or one is about to take the place of the last."""
+        is_tended = self.trouble is None or any(not hand.has_ended for hand in self._hands)
+        return self.opened is not None and is_tended
+
+    @property
+    def pending(self) -> int:
+        """Pictures that wait or are computed."""
+        return len(self._queue) + len(self._hands) - len(self._free)
+
+    async def start(self) -> None:
+        """Open every hand. Raises the TapetumError of the first that cannot be opened."""
+        hands = await asyncio.gather(*(self._open() for _ in range(self._size)))
+        for hand in hands:
+            self._welcome(hand)
+            self._supervise(self._tend(hand))
+        self._supervise(self._watch())
+
+    def require_room(self, pictures: int = 1) -> None:
+        """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
+        if not self.is_ready:
+            raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
+        if self.pending + pictures > self._limits.pending:
+            self._hear()
+        if self.pending + pictures > self._limits.pending:
+            raise Overloaded(
+                f"{self.pending} pictures are waiting, and {self._limits.pending} may: try again in a moment"
+            )
+
+    def submit(self, contents: Sequence[bytes]) -> list[Job]:
+        """Take all pictures or none. Raises NotReady or Overloaded."""
+        self.require_room(len(contents))
+        jobs = [Job(content) for content in contents]
+        self._queue.extend(jobs)
+        self._dispatch()
+        return jobs
+
+    def drop(self, jobs: Sequence[Job]) -> None:
+        """Forget pictures that nobody waits for any more: those still in the queue never reach a hand."""
+        for job in jobs:
+            job.answer.cancel()
+            if job.begun is None and job in self._queue:
+                self._queue.remove(job)
+
+    async def close(self) -> None:
+        """End all hands, each after the picture that it has."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._hands.clear()
+        self._free.clear()
+        await asyncio.gather(*(hand.close() for hand in self._living))
+
+    def _hear(self) -> None:
+        """Take the hands' answers now, and give them new pictures.
+
+        One turn of the event loop may refuse hundreds of requests. Hands that wait
+        for their turn in it stand idle: at 5 times capacity nine tenths of the time.
+        """
+        if perf_counter() >= self._hear_at:
+            self._hear_at = perf_counter() + _HEAR_S
+            for hand in list(self._hands):
+                hand.hear()
+
+    def _dispatch(self) -> None:
+        while self._queue and self._free:
+            hand = self._free.pop()
+            if hand.has_ended:
+                continue
+            job = self._queue.popleft()
+            job.begun = perf_counter()
+            hand.ask(job.content, job.answer)
+
+    def _on_free(self, hand: Hand) -> None:
+        if hand in self._hands:
+            self._free.append(hand)
+            self._dispatch()
+
+    def _welcome(self, hand: Hand) -> None:
+        self.trouble = None
+        self._hands.add(hand)
+        self._on_free(hand)
+
+    async def _open(self) -> Hand:
+        """A hand that has opened the bundle of the others. Raises a TapetumError."""
+        hand = self._kind(self._plan, self._on_free)
+        self._living.add(hand)
+        try:
+            async with asyncio.timeout(START_S):
+                opened = await hand.open()
+            if opened != (self.opened or opened):
+                raise BundleError(f"{self._plan.bundle} has changed since the service started: start it again")
+        except BaseException as error:
+            hand.kill("it could not be opened")
+            await self._end(hand)
+            if isinstance(error, TimeoutError):
+                raise WorkerLost(
+                    f"a worker was not ready within {START_S:.0f} s: the machine may be too busy"
+                ) from None
+            raise
+        self.opened = opened
+        return hand
+
+    async def _tend(self, hand: Hand) -> None:
+        """Keep one place filled: whenever its hand leaves, open another."""
+        failures = 0
+        while True:
+            reason = await hand.leaving
+            # One that never answered will hardly do so the next time: it must not keep the machine busy.
+            failures = 0 if hand.answered else failures + 1
+            log.warning("a worker is replaced", pid=hand.pid, reason=reason, answered=hand.answered)
+            if hand.has_ended:
+                self._dismiss(hand)
+            successor = await self._successor(failures)
+            self._dismiss(hand)
+            hand.retire()
+            self._welcome(successor)
+            self._supervise(self._end(hand))
+            hand = successor
+
+    async def _successor(self, failures: int) -> Hand:
+        while True:
+            if failures:
+                await asyncio.sleep(min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S))
+            try:
+                return await self._open()
+            except Exception as error:  # the top of a supervised loop: what stops a hand must not stop the service
+                failures += 1
+                self.trouble = str(error)
+                log.error("a worker cannot be started", reason=str(error), failures=failures)
+                log.debug("its traceback", exc_info=None if isinstance(error, TapetumError) else error)
+
+    async def _watch(self) -> None:
+        """Look after what no hand can tell of itself: that it stands still, or has grown."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for hand in self._hands:
+                if hand.busy_s() > self._limits.hang_s:
+                    hand.kill(f"it computed one picture for longer than {self._limits.hang_s:g} s")
+                elif not hand.leaving.done() and (held := hand.memory_bytes()) > self._limits.hand_bytes:
+                    hand.leaving.set_result(f"it holds {held:,} bytes, and {self._limits.hand_bytes:,} are allowed")
+
+    def _dismiss(self, hand: Hand) -> None:
+        self._hands.discard(hand)
+        if hand in self._free:
+            self._free.remove(hand)
+
+    async def _end(self, hand: Hand) -> None:
+        while 0 < hand.busy_s() < self._limits.hang_s:
+            await asyncio.sleep(WATCH_S)
+        await hand.close()
+        self._living.discard(hand)
+
+    def _supervise(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

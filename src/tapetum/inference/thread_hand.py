@@ -1,0 +1,64 @@
+"""A hand without a process: the predictor on a thread of the front, for small machines and for tests."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tapetum.inference import hand as hands
+from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.hands import Hand, settle
+from tapetum.inference.predictor import Predictor, Result
+
+
+class ThreadHand:
+    """The predictor on a thread of the front: nothing to start, but nothing that can be killed either."""
+
+    def __init__(self, plan: Plan, on_free: Callable[[Hand], None]) -> None:
+        self.pid = os.getpid()
+        self.answered = 0
+        self.has_ended = False
+        self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._plan = plan
+        self._on_free = on_free
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hand")
+        self._predictor: Predictor | None = None
+
+    async def open(self) -> Opened:
+        """Open the bundle on the thread that will compute."""
+        loop = asyncio.get_running_loop()
+        self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
+        return opened
+
+    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
+        """Hand a picture to the thread."""
+        assert self._predictor is not None
+        running = asyncio.get_running_loop().run_in_executor(self._thread, hands.answer, self._predictor, content)
+        running.add_done_callback(lambda done: self._heard(done, answer))
+
+    def hear(self) -> None:
+        """Not needed: the thread speaks for itself."""
+
+    def busy_s(self) -> float:
+        """Always 0: a thread cannot be ended, so nobody needs to know."""
+        return 0.0
+
+    def memory_bytes(self) -> int:
+        """Always 0: it is the front's."""
+        return 0
+
+    def kill(self, reason: str) -> None:
+        """Not possible."""
+
+    def retire(self) -> None:
+        """Take nothing more."""
+        self._thread.shutdown(wait=False)
+
+    async def close(self) -> None:
+        """Wait for the picture at hand."""
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _heard(self, done: "asyncio.Future[Result]", answer: "asyncio.Future[Result]") -> None:
+        settle(answer, done.exception() or done.result())
+        self.answered += 1
+        self._on_free(self)

@@ -1,0 +1,69 @@
+"""One request for predictions, from its head to its records."""
+
+import re
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+
+from starlette.requests import Request
+
+from tapetum.errors import MalformedRequest
+from tapetum.serving import record
+from tapetum.serving.lifecycle import Model
+from tapetum.serving.record import Outcome, Record
+from tapetum.serving.uploads import Hold
+
+TIMEOUT = "X-Request-Timeout"
+_TIMEOUT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?")
+
+Read = Callable[[Hold], Awaitable[list[bytes]]]
+
+
+async def classify(request: Request, read: Read) -> list[Outcome]:
+    """Read the pictures, have them computed, and tell every observer of each.
+
+    Raises what concerns the request as a whole, which is then its one record.
+    """
+    start = perf_counter()
+    state = request.app.state
+    outcomes: list[Outcome] = []
+    try:
+        timeout_s = _timeout_s(request, state.settings.request_timeout_s)
+        state.model.require_room()  # a refusal need not wait for the body
+        with state.store.hold() as hold:
+            contents = await read(hold)
+            outcomes = await state.model.predict(contents, timeout_s, _gone(request))
+    except Exception as error:
+        outcomes = [Outcome(error)]
+        raise
+    finally:
+        records = _records(request, outcomes, perf_counter() - start)
+        request.state.records = records
+        for each in records:
+            for observe in state.observers:
+                observe(each)
+    return outcomes
+
+
+def _records(request: Request, outcomes: list[Outcome], total_s: float) -> list[Record]:
+    model: Model = request.app.state.model
+    name, version = (model.facts.name, model.facts.version) if model.is_loaded else (None, None)
+    request_id, path = request.state.request_id, request.url.path
+    return [record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes]
+
+
+def _timeout_s(request: Request, most_s: float) -> float:
+    """What the caller allows, at most what the service does. Raises MalformedRequest."""
+    given = request.headers.get(TIMEOUT)
+    if given is None:
+        return most_s
+    found = _TIMEOUT.fullmatch(given.strip())
+    seconds = float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
+    if seconds <= 0:
+        raise MalformedRequest(f"{TIMEOUT} is {given!r}: expected seconds above 0, such as 2.5, or 500ms")
+    return min(seconds, most_s)
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has hung up; its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

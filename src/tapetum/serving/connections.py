@@ -1,0 +1,154 @@
+"""Connections that cost a bounded amount: in number, in the size of a head, and in the time that a client may take.
+
+uvicorn limits the pause between two requests only; a head or a body that
+trickles in byte by byte, or an answer that nobody reads, would hold on for ever.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tapetum.serving import problems
+
+MOST_HEAD_BYTES = 32_768
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a client may take; `is_draining` asks clients to leave after the answer."""
+
+    connections: int
+    head_s: float
+    body_s: float
+    is_draining: Callable[[], bool]
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of uvicorn's, with limits."""
+
+    def __init__(self, limits: Limits, **given: Any) -> None:
+        super().__init__(**given)
+        self._limits = limits
+        self._timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._in_head = False
+        self._head_bytes = 0
+        self._unparsed_bytes = 0
+        self._is_head_too_large = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has answered what it was asked and waits for more."""
+        return self._timer is None and self.cycle is not None and self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse a connection too many, unless an idle one can make room."""
+        super().connection_made(transport)
+        self._allow(self._limits.head_s, "head")
+        if len(self.connections) > self._limits.connections:
+            idle = next((other for other in self.connections if isinstance(other, Connection) and other.is_idle), None)
+            if idle is not None:
+                idle.transport.close()
+            else:
+                self._refuse(503, "too-many-connections", "every connection is taken: try again in a moment")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        self._stop()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Begin the time of a head with its first byte, and bound a head that does not end."""
+        if self.is_idle:
+            self._allow(self._limits.head_s, "head")
+        super().data_received(data)
+        if self._in_head:
+            self._unparsed_bytes += len(data)
+            if self._unparsed_bytes > MOST_HEAD_BYTES:
+                self._is_head_too_large = True
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes, self._unparsed_bytes = True, 0, 0
+        if self._timer is None:
+            self._allow(self._limits.head_s, "head")
+
+    def on_url(self, url: bytes) -> None:
+        """Part of the address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head has ended, so the time of the body begins."""
+        self._in_head = False
+        self._allow(self._limits.body_s, "body")
+        super().on_headers_complete()
+        if self._limits.is_draining():
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """The request is whole: the rest of its time is ours."""
+        self._stop()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read: cut it off unless it goes on soon."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self._limits.body_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, even where its last answer was not read."""
+        self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or has too large a head."""
+        if self._is_head_too_large:
+            self._refuse(431, "head-too-large", f"the head of the request has more than {MOST_HEAD_BYTES} bytes")
+        else:
+            self._refuse(400, "malformed-request", "this is not an HTTP request")
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MOST_HEAD_BYTES:
+            self._is_head_too_large = True
+            raise ValueError("the head is too large")  # which the parser hands to send_400_response
+
+    def _allow(self, seconds: float, part: str) -> None:
+        self._stop()
+        self._timer = self.loop.call_later(seconds, self._time_is_up, seconds, part)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_is_up(self, seconds: float, part: str) -> None:
+        detail = f"the {part} of the request was not here after {seconds:g} s: send it faster"
+        self._refuse(408, "request-too-slow", detail)
+
+    def _refuse(self, status: int, slug: str, detail: str) -> None:
+        """Answer without the application, and hang up."""
+        self._stop()
+        if self.transport.is_closing():
+            return
+        if self._in_head or self.cycle is None or not self.cycle.response_started:
+            self.transport.write(problems.raw_answer(status, slug, detail))
+        self.transport.close()

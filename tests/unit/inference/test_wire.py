@@ -1,0 +1,85 @@
+"""Frames between the front and a hand."""
+
+import io
+
+import numpy as np
+import pytest
+
+from tapetum.errors import BrokenPicture, BundleError, EngineError
+from tapetum.inference import wire
+from tapetum.inference.predictor import Prediction
+
+PREDICTION = Prediction(
+    "cat", 60, 40, np.array([0.75, 0.25]), np.array([1.5, 0.4], np.float32), np.arange(3, dtype=np.float32), 0.01, 0.02
+)
+
+
+def through(encoded: bytes) -> wire.Frame:
+    frame = wire.take(bytearray(encoded), 10_000)
+    assert frame is not None
+    return frame
+
+
+def test_a_prediction_arrives_as_it_was_sent():
+    arrived = wire.to_result(through(wire.from_result(PREDICTION)))
+
+    assert isinstance(arrived, Prediction)
+    for name in ("label", "width", "height", "decode_s", "inference_s", "confidence", "margin"):
+        assert getattr(arrived, name) == getattr(PREDICTION, name)
+    for name in ("probabilities", "logits", "features"):
+        np.testing.assert_array_equal(getattr(arrived, name), getattr(PREDICTION, name))
+
+
+def test_the_margin_is_what_separates_the_first_from_the_second():
+    assert PREDICTION.margin == 0.5
+
+
+def test_the_error_of_a_picture_is_its_result():
+    arrived = wire.to_result(through(wire.from_result(BrokenPicture("it is torn"))))
+
+    assert isinstance(arrived, BrokenPicture)
+    assert str(arrived) == "it is torn"
+
+
+@pytest.mark.parametrize(("sent", "raised"), [(BundleError("no"), BundleError), (OSError("no"), EngineError)])
+def test_another_error_is_raised(sent, raised):
+    with pytest.raises(raised, match="no"):
+        wire.to_result(through(wire.head(wire.from_error(sent), 0)))
+
+
+@pytest.mark.parametrize("name", ["annotations", "SystemExit", "__name__", "TapetumError()"])
+def test_a_hand_cannot_raise_what_is_not_of_the_tree(name):
+    assert type(wire.to_error(wire.Frame({"error": name, "message": ""}, b""))) is EngineError
+
+
+def test_frames_are_cut_off_as_they_come():
+    first, second = wire.head({"n": 1}, 2) + b"ab", wire.head({"n": 2}, 0)
+    received = bytearray(first + second[:3])
+
+    assert wire.take(received, 100) == ({"n": 1}, b"ab")
+    assert wire.take(received, 100) is None
+    received += second[3:]
+    assert wire.take(received, 100) == ({"n": 2}, b"")
+    assert received == b""
+
+
+@pytest.mark.parametrize("cut", [0, 3, 9, 15])
+def test_a_stream_that_ends_within_a_frame_has_none(cut):
+    encoded = wire.head({"n": 1}, 4) + b"abcd"
+
+    assert wire.read(io.BytesIO(encoded)) == ({"n": 1}, b"abcd")
+    assert wire.read(io.BytesIO(encoded[:cut])) is None
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        wire.head({}, 0),
+        wire.head({"label": "cat", "width": 1, "height": 1, "decode_s": 0, "inference_s": 0, "shape": [2, 2, 2]}, 8)
+        + bytes(8),
+    ],
+)
+def test_what_is_no_answer_is_noticed(encoded):
+    with pytest.raises((ValueError, KeyError)):
+        wire.to_result(through(encoded))
