@@ -23,11 +23,11 @@ LAYERS = (
         "logs",
         "scores",
     }
-    | {"image", "bundle"},
+    | {"containers", "image", "bundle"},
     {"data", "models", "inference"},
     {"training"},
     {"evaluation", "serving"},
-    {"pipeline"},
+    {"delivery", "pipeline"},
     {"cli", "__main__"},
 )
 HEAVY = {
