@@ -24,6 +24,7 @@ _COMMANDS = {
     "gate": "Decide whether a model may go on.",
     "predict": "Classify picture files.",
     "serve": "Answer POST /predict.",
+    "smoke": "Check a running service.",
     "train": "Turn labelled pictures into a bundle.",
 }
 
