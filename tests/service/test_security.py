@@ -50,6 +50,13 @@ def test_a_file_of_keys_that_is_not_there_ends_the_start(run_until_exit, bundle_
     )
 
 
+def test_a_device_that_cannot_be_had_ends_the_start(run_until_exit, bundle_path):
+    ended = run_until_exit("serve", str(bundle_path), "--port", "0", TAPETUM_DEVICE="cuda")
+
+    assert ended.returncode == 2
+    assert "OpenVINO has no CUDA: set the device to auto or cpu" in ended.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(("keys", "is_warned"), [(None, True), (KEY, False)])
 def test_an_open_service_beyond_loopback_is_warned_of(start, tmp_path, bundle_path, keys, is_warned):
     variables = {}
