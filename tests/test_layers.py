@@ -23,11 +23,11 @@ LAYERS = (
         "logs",
         "scores",
     }
-    | {"image", "bundle", "curves", "markup"},
+    | {"containers", "image", "bundle", "curves", "markup"},
     {"data", "models", "inference"},
     {"training"},
     {"evaluation", "serving"},
-    {"pipeline"},
+    {"delivery", "pipeline"},
     {"cli", "__main__"},
 )
 HEAVY = {

@@ -19,7 +19,9 @@ TapetumError
 ├── RequestError           the caller must change the request
 │   ├── MalformedRequest   the body contradicts its headers
 │   ├── MissingPicture     no picture in the request
-│   └── BodyTooLarge       more bytes than the limit
+│   ├── BodyTooLarge       more bytes than the limit
+│   ├── Unauthorised       no key, or one that does not open this route
+│   └── SwitchedOff        a route that this deployment does not offer
 └── Unavailable            not now; the same request may succeed later
     ├── NotReady           the model is still being loaded and checked
     ├── Overloaded         the queue is full
@@ -105,6 +107,14 @@ class MissingPicture(RequestError):
 
 class BodyTooLarge(RequestError):
     """More bytes than the limit."""
+
+
+class Unauthorised(RequestError):
+    """No key, or one that does not open this route."""
+
+
+class SwitchedOff(RequestError):
+    """A route that this deployment does not offer."""
 
 
 class Unavailable(TapetumError):

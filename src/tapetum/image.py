@@ -5,9 +5,10 @@ import io
 from typing import Annotated, Literal
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 from pydantic import BaseModel, ConfigDict, Field
 
+from tapetum import containers
 from tapetum.errors import BrokenPicture, EmptyPicture, NotAPicture, PictureTooLarge
 
 # Our own limit is checked after the header and before any pixel is decoded, and it can be set.
@@ -33,7 +34,10 @@ _OTHER_SIGNATURES = {
     b"<?xml": "an XML document",
 }
 _ORIENTATION_TAG = 0x0112
+_PHOTOMETRIC_TAG, _TILE_WIDTH_TAG, _TILE_HEIGHT_TAG = 262, 322, 323
+_WHITE_IS_ZERO = 0
 _MOST_UNFOLDED = 256
+_MOST_PLANES = 8
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -82,6 +86,7 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     # Pillow's format readers raise whatever a hostile file leads them into, from
     # struct.error to KeyError; here each of them means that the picture is bad.
     try:
+        content = containers.tame(content)
         picture = Image.open(io.BytesIO(content), formats=_FORMATS)
     except Exception as error:
         raise _unreadable(content) from error
@@ -96,8 +101,12 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
             )
         try:
             is_16_bit = any("16" in str(tile.args) for tile in picture.tile)
+            tags = getattr(picture, "tag_v2", {})
+            is_white_zero = tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
+            _require_fitting_tiles(picture, tags.get(_TILE_WIDTH_TAG, 0) * tags.get(_TILE_HEIGHT_TAG, 0), max_pixels)
             picture.load()
-            return _to_rgb(_upright(picture), is_16_bit)
+            _require_all_rows(picture, content)
+            return _to_rgb(_upright(picture), is_16_bit, is_white_zero)
         except MemoryError:
             raise
         except Exception as error:
@@ -144,6 +153,23 @@ def _unreadable(content: bytes) -> NotAPicture | BrokenPicture:
     return NotAPicture(f"the {len(content)} bytes are not a picture but look like {found}: send a {_SUPPORTED} file")
 
 
+def _require_fitting_tiles(picture: ImageFile.ImageFile, tile_pixels: int, max_pixels: int) -> None:
+    """A TIFF may have tiles that lie over each other without end, or one tile far larger than the picture."""
+    extents = [tile.extents or (0, 0, 0, 0) for tile in picture.tile]
+    area = sum((right - left) * (lower - upper) for left, upper, right, lower in extents)
+    if area > _MOST_PLANES * picture.width * picture.height or tile_pixels > max_pixels:
+        raise ValueError("its tiles do not fit it")
+
+
+def _require_all_rows(picture: Image.Image, content: bytes) -> None:
+    if picture.format != "PNG":
+        return
+    last_row = np.asarray(picture.crop((0, picture.height - 1, *picture.size)))
+    may_lack_rows = "interlace" in picture.info or not last_row.any()
+    if may_lack_rows and not containers.has_all_rows(content):
+        raise ValueError("its rows end early")
+
+
 def _is_text(content: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(content)  # which forgives a character cut off at the end
@@ -160,13 +186,15 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
 
 
-def _to_rgb(picture: Image.Image, is_16_bit: bool) -> Image.Image:
+def _to_rgb(picture: Image.Image, is_16_bit: bool, is_white_zero: bool) -> Image.Image:
     """8-bit RGB; 16-bit grey keeps its high bits, and transparency shows white."""
     if picture.mode == "F":
         raise ValueError("floating-point pixels have no defined white; save the picture with 8 bits a channel")
     transparent = picture.info.get("transparency")
     if picture.mode.startswith("I"):
         levels = np.asarray(picture).clip(0, 65535).astype(np.uint16)
+        if is_white_zero:  # which Pillow heeds up to 8 bits only
+            levels = 65535 - levels
         grey = ((levels + np.uint32(128)) // 257).astype(np.uint8)
         grey[levels == transparent] = 255
         return Image.fromarray(grey).convert("RGB")

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     engine: Literal["openvino", "onnxruntime", "torch"] = Field(
         "openvino", description="What computes: openvino, onnxruntime or torch."
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model computes; auto is cuda where the engine has it, else cpu."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."
     )
@@ -78,6 +81,19 @@ class Settings(BaseSettings):
     )
     max_pixels: Annotated[int, Field(ge=1)] = Field(
         DEFAULT_MAX_PIXELS, description="Largest picture, in pixels, checked before it is decoded."
+    )
+    api_keys_file: Path | None = Field(
+        None, description="File of the keys that open prediction, one a line; without it prediction is open."
+    )
+    operator_keys_file: Path | None = Field(
+        None, description="File of the keys that open operations; without it `/admin/*` is off."
+    )
+    probes_need_key: bool = Field(False, description="Whether `/health`, `/ready` and `/metrics` ask for a key too.")
+    cors_origins: str = Field(
+        "",
+        pattern=r"^(\*|https?://[^\s,/*]+( *, *https?://[^\s,/*]+)*)?$",
+        description="Origins whose web pages may call, such as `https://a.example, https://b.example`; "
+        "`*` is every page, nothing is none.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")

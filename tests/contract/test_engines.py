@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tapetum import bundle as bundles
 from tapetum import machine
@@ -24,7 +25,8 @@ def engine(request, bundle):
 
 def test_it_says_what_it_is(engine):
     assert engine.name in ENGINES
-    assert (engine.precision, engine.device) == ("fp32", "cpu")
+    assert engine.precision == "fp32"
+    assert engine.device == ("cuda" if engine.name == "torch" and torch.cuda.is_available() else "cpu")
 
 
 def test_outputs_are_float32_rows_of_logits_and_features(engine, bundle, rng):
@@ -99,6 +101,18 @@ def test_bf16_is_given_where_it_is_had_and_refused_elsewhere(name, bundle):
     else:
         with pytest.raises(EngineError, match="auto or fp32"):
             open_engine(name, bundle, "bf16")
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_the_processor_can_be_chosen(name, bundle):
+    assert open_engine(name, bundle, device="cpu").device == "cpu"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a CUDA device, and nothing to refuse")
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_cuda_that_cannot_be_had_is_an_engine_error_with_the_remedy(name, bundle):
+    with pytest.raises(EngineError, match=r"CUDA.*set the device to auto or cpu"):
+        open_engine(name, bundle, device="cuda")
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

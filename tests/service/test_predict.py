@@ -5,6 +5,8 @@ from struct import pack
 
 import pytest
 
+IDS = {"request_id", "trace_id", "span_id"}
+
 
 def huge_png(side: int) -> bytes:
     """A well-formed grey PNG of side × side pixels, a few kilobytes a thousand megapixels."""
@@ -115,7 +117,7 @@ def test_a_request_is_one_structured_line_without_its_picture(service, bright):
     line = next(line for line in service.lines() if line.get("request_id") == request_id)
     assert line["event"] == "request"
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
-    of_the_request = {"event", "level", "timestamp", "request_id", "method", "path", "status", "latency_ms"}
+    of_the_request = {"event", "level", "timestamp", "method", "path", "status", "latency_ms"} | IDS
     of_the_picture = {"outcome", "size", "label", "confidence", "queue_ms", "decode_ms", "inference_ms"}
     assert line.keys() == of_the_request | of_the_picture
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "import": "Turn foreign weights into a bundle.",
     "predict": "Classify picture files.",
     "serve": "Answer POST /predict.",
+    "smoke": "Check a running service.",
     "train": "Turn labelled pictures into a bundle.",
 }
 

@@ -13,6 +13,7 @@ from tapetum.cli.terminal import FOLDER
 @click.option("--port", type=int, help="Port to listen on.")
 @click.option("--workers", type=int, help="Processes that compute; 0 is a thread.")
 @click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
+@click.option("--device", help="Where the model computes: auto, cpu or cuda.")
 @click.option("--precision", help="Arithmetic of the model: auto, fp32 or bf16.")
 def command(
     bundle: Path | None,
@@ -20,6 +21,7 @@ def command(
     port: int | None,
     workers: int | None,
     engine: str | None,
+    device: str | None,
     precision: str | None,
 ) -> None:
     """Answer POST /predict until told to stop; without BUNDLE the one of TAPETUM_BUNDLE.
@@ -31,7 +33,15 @@ def command(
     from tapetum import logs, settings
     from tapetum.serving import server
 
-    given = {"bundle": bundle, "host": host, "port": port, "workers": workers, "engine": engine, "precision": precision}
+    given = {
+        "bundle": bundle,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "engine": engine,
+        "device": device,
+        "precision": precision,
+    }
     chosen = settings.load(**given)
     logs.configure(chosen.log_level, chosen.log_format)
     for complaint in settings.unknown_variables(settings.given()):

@@ -12,6 +12,7 @@ from tapetum.image import Preprocess
 from tapetum.registry import Registry
 
 Wanted = Literal["auto"] | Precision
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class Outputs(NamedTuple):
@@ -37,7 +38,7 @@ class Engine(Protocol):
 
 _INSTALL = {"openvino": "openvino", "onnxruntime": "'tapetum[onnxruntime]'", "torch": "'tapetum[train]'"}
 
-Open = Callable[[Bundle, Wanted, int], Engine]
+Open = Callable[[Bundle, Wanted, int, Device], Engine]
 
 ENGINES: Registry[str] = Registry("engine")
 for _name in ("openvino", "onnxruntime", "torch"):
@@ -55,11 +56,14 @@ def require_input(images: np.ndarray, spec: Preprocess) -> None:
         )
 
 
-def open_engine(name: str, bundle: Bundle, precision: Wanted = "auto", streams: int = 1) -> Engine:
+def open_engine(
+    name: str, bundle: Bundle, precision: Wanted = "auto", streams: int = 1, device: Device = "auto"
+) -> Engine:
     """The engine called `name` on a bundle, for up to `streams` calls at the same time.
 
-    `auto` is bf16 where engine and processor have it and the bundle was evaluated in it. Raises ConfigError for
-    an unknown name, EngineError where the engine is not installed or refuses.
+    Precision `auto` is bf16 where engine and processor have it and the bundle was evaluated in it; device `auto`
+    is cuda where the engine has it. Raises ConfigError for an unknown name, EngineError where the engine is not
+    installed or refuses.
     """
     module = ENGINES.get(name)
     try:
@@ -68,4 +72,4 @@ def open_engine(name: str, bundle: Bundle, precision: Wanted = "auto", streams: 
         raise EngineError(
             f"engine {name!r} is not installed ({error}): pip install {_INSTALL[name]}, or choose another engine"
         ) from error
-    return open_it(bundle, precision, streams)
+    return open_it(bundle, precision, streams, device)

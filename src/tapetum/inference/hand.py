@@ -17,7 +17,7 @@ from tapetum import bundle as bundles
 from tapetum.bundle import Precision
 from tapetum.errors import EngineError, TapetumError
 from tapetum.inference import golden, wire
-from tapetum.inference.engine import Wanted, open_engine
+from tapetum.inference.engine import Device, Wanted, open_engine
 from tapetum.inference.predictor import Predictor, Result
 
 _PR_SET_PDEATHSIG = 1
@@ -31,6 +31,7 @@ class Plan:
     engine: str
     precision: Wanted
     max_pixels: int
+    device: Device = "auto"
 
     def to_json(self) -> str:
         """The plan as one argument of a command line."""
@@ -55,7 +56,7 @@ class Opened:
 def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
     """Verify hashes, open the engine for one thread, check the golden pictures. Raises a TapetumError."""
     bundle = bundles.load_sealed(plan.bundle)
-    engine = open_engine(plan.engine, bundle, plan.precision)
+    engine = open_engine(plan.engine, bundle, plan.precision, device=plan.device)
     golden.check(bundle, engine)
     return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
 

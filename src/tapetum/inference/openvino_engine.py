@@ -11,7 +11,7 @@ from tapetum import machine
 from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
-from tapetum.inference.engine import Outputs, Wanted, require_input
+from tapetum.inference.engine import Device, Outputs, Wanted, require_input
 
 
 class OpenVinoEngine:
@@ -40,8 +40,10 @@ class OpenVinoEngine:
         return Outputs(logits, features)
 
 
-def open_engine(bundle: Bundle, precision: Wanted, streams: int) -> OpenVinoEngine:
+def open_engine(bundle: Bundle, precision: Wanted, streams: int, device: Device) -> OpenVinoEngine:
     """Compile a bundle's graph. Raises EngineError where it cannot be, or the processor lacks bf16."""
+    if device == "cuda":
+        raise EngineError("OpenVINO has no CUDA: set the device to auto or cpu, or the engine to onnxruntime or torch")
     core = openvino.Core()
     has_bf16 = machine.has_bf16()
     if precision == "auto":

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import problems
+from tapetum.serving import problems, tracing
+from tapetum.serving.auth import API_KEY, Access
+from tapetum.serving.classifying import TIMEOUT
 from tapetum.serving.door import Door
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
-from tapetum.serving.middleware import BodyLimit, RequestId
+from tapetum.serving.middleware import BodyLimit, Identity
 from tapetum.serving.record import Observer
 from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
@@ -44,6 +47,7 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
 
     app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
     app.state.settings = settings
+    app.state.access = Access(settings)
     app.state.model = model
     app.state.instruments = instruments
     app.state.observers = observers
@@ -51,6 +55,21 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.include_router(router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestId)
+    app.add_middleware(Identity)
     app.add_middleware(Door, model=model, observers=observers)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
+            allow_methods=["GET", "POST"],
+            allow_headers=[
+                "Authorization",
+                API_KEY,
+                problems.REQUEST_ID,
+                tracing.TRACEPARENT,
+                tracing.TRACESTATE,
+                TIMEOUT,
+            ],
+            expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After"],
+        )
     return app

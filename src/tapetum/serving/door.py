@@ -3,14 +3,13 @@
 from time import monotonic
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
-from tapetum.serving.middleware import REQUEST_ID, id_of
+from tapetum.serving.middleware import identify
 from tapetum.serving.record import Observer, Outcome
 
 _ROUTES = ("/predict", "/predict/batch")
@@ -39,10 +38,9 @@ class Door:
         await self.app(scope, receive, send)
 
     async def _refuse(self, error: Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = id_of(Headers(scope=scope))
-        scope.setdefault("state", {})["request_id"] = request_id
+        ids, carried = identify(scope)
         facts = self._model.facts
-        refused = record.make(Outcome(error), request_id, scope["path"], 0.0, facts.name, facts.version)
+        refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, facts.name, facts.version)
         for observe in self._observers:
             observe(refused)
         self._refused += 1
@@ -50,5 +48,5 @@ class Door:
             log.warning("requests are refused", reason=str(error), refused=self._refused)
             self._refused, self._log_at = 0, monotonic() + _LOG_EVERY_S
         response = problems.answer(Request(scope), error)
-        response.headers[REQUEST_ID] = request_id
+        response.headers.update(carried)
         await response(scope, receive, send)

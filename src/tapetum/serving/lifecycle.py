@@ -30,7 +30,7 @@ class Model:
         self._on_failure = on_failure
         self._facts: Facts | None = None
         self._pool = Pool(
-            Plan(settings.bundle, settings.engine, settings.precision, settings.max_pixels),
+            Plan(settings.bundle, settings.engine, settings.precision, settings.max_pixels, settings.device),
             machine.cores() if settings.workers is None else settings.workers,
             Limits(settings.max_pending, settings.request_timeout_s, settings.worker_max_bytes),
         )

@@ -1,4 +1,4 @@
-"""What surrounds every request, as pure ASGI: an id, a log line, and a bound on the body."""
+"""What surrounds every request, as pure ASGI: ids, a log line, and a bound on the body."""
 
 import re
 import uuid
@@ -10,10 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
-from tapetum.serving import problems
+from tapetum.serving import problems, tracing
 from tapetum.serving.record import to_fields
 
-REQUEST_ID = "X-Request-ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = {"/health", "/ready", "/metrics"}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
@@ -21,14 +20,19 @@ _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 log = structlog.get_logger()
 
 
-def id_of(headers: Headers) -> str:
-    """The caller's id of a request, or where it has none that is safe to log, a new one."""
-    given = headers.get(REQUEST_ID, "")
-    return given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
+    """The ids of a request, which its state has from now on, and the headers that its answer must carry."""
+    headers = Headers(scope=scope)
+    given = headers.get(problems.REQUEST_ID, "")
+    request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    trace = tracing.follow(headers)
+    ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
+    scope.setdefault("state", {}).update(request_id=request_id, ids=ids)
+    return ids, {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
 
 
-class RequestId:
-    """Takes the caller's X-Request-ID or makes one; it stands in the answer, in problems and in the log.
+class Identity:
+    """Takes the caller's X-Request-ID and trace or makes them; they stand in the answer, in problems and in the log.
 
     What nobody foresaw ends here, as a problem of status 500.
     """
@@ -41,18 +45,17 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         start = perf_counter()
-        request_id = id_of(Headers(scope=scope))
-        scope.setdefault("state", {})["request_id"] = request_id
+        ids, carried = identify(scope)
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                MutableHeaders(scope=message).update(carried)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(**ids):
             try:
                 await self.app(scope, receive, send_with_id)
             except ClientDisconnect:

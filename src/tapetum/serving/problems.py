@@ -12,9 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tapetum import errors
+from tapetum.serving import tracing
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+
+REQUEST_ID = "X-Request-ID"
+# Every answer says of itself that it is what its type says, and belongs in nobody's frame.
+SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+Ids = dict[str, str]  # request_id, trace_id and span_id of one request
 
 log = structlog.get_logger()
 
@@ -27,6 +37,8 @@ class Problem(BaseModel):
     status: int
     detail: str
     request_id: str
+    trace_id: str
+    span_id: str
 
 
 @dataclass(frozen=True)
@@ -47,12 +59,16 @@ _KINDS: dict[type[Exception], Kind] = {
     errors.MalformedRequest: Kind(400, "malformed-request", "The request is malformed"),
     errors.MissingPicture: Kind(422, "missing-picture", "The request has no picture"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The request is too large"),
+    errors.Unauthorised: Kind(401, "unauthorised", "A valid key is needed"),
+    errors.SwitchedOff: Kind(403, "switched-off", "This is switched off"),
     errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
     errors.Overloaded: Kind(503, "overloaded", "The service is full"),
     errors.DeadlinePassed: Kind(504, "deadline-passed", "The time is up"),
     errors.WorkerLost: Kind(500, "worker-lost", "The picture was lost"),
     ClientDisconnect: Kind(499, "client-gone", "The client has gone"),  # nginx's number
 }
+_AGAIN = {"Retry-After": str(RETRY_AFTER_S)}
+_HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="tapetum"'}, 503: _AGAIN, 504: _AGAIN}
 ANSWERED = Kind(200, "answered", "OK")
 _OURS = Kind(500, "internal-error", "The service failed")
 
@@ -65,29 +81,31 @@ def kind_of(error: Exception) -> Kind:
     return next((_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS), _OURS)
 
 
-def describe(error: Exception, request_id: str) -> Problem:
+def describe(error: Exception, ids: Ids) -> Problem:
     """An error as a problem; one that nobody foresaw is logged, and says no more than that."""
     kind = kind_of(error)
     if kind is not _OURS:
-        return _problem(kind, str(error), request_id)
+        return _problem(kind, str(error), ids)
     log.error("request failed", exc_info=error)
-    return _problem(kind, "the service failed to answer; its log has the reason under the request id", request_id)
+    return _problem(kind, "the service failed to answer; its log has the reason under the request id", ids)
 
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """The response to an error of our tree, or to one that nobody foresaw."""
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, errors.Unavailable) else None
-    return _response(describe(error, request.state.request_id), headers)
+    problem = describe(error, request.state.ids)
+    return _response(problem, _HEADERS.get(problem.status))
 
 
 def raw_answer(status: int, slug: str, detail: str) -> bytes:
     """A whole HTTP response that ends the connection, for where no application has been asked yet."""
     phrase = HTTPStatus(status).phrase
-    problem = _problem(Kind(status, slug, phrase), detail, uuid.uuid4().hex)
+    trace = tracing.begin()
+    ids = {"request_id": uuid.uuid4().hex, "trace_id": trace.trace_id, "span_id": trace.span_id}
+    problem = _problem(Kind(status, slug, phrase), detail, ids)
     body = problem.model_dump_json().encode()
     head = [f"HTTP/1.1 {status} {phrase}", f"content-type: {MEDIA_TYPE}", f"content-length: {len(body)}"]
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        head.append(f"retry-after: {RETRY_AFTER_S}")
+    headers = {REQUEST_ID: ids["request_id"], **trace.headers, **SAFE, **_HEADERS.get(status, {})}
+    head += [f"{name.lower()}: {value}" for name, value in headers.items()]
     return "\r\n".join([*head, "connection: close", "", ""]).encode() + body
 
 
@@ -105,19 +123,19 @@ def install(app: FastAPI) -> None:
             404: f"there is nothing at {request.url.path}: /docs lists what there is",
             405: f"{request.url.path} does not take {request.method}: /docs lists what it takes",
         }.get(error.status_code, str(error.detail))
-        return _response(_problem(kind_of(error), detail, request.state.request_id), dict(error.headers or {}))
+        return _response(_problem(kind_of(error), detail, request.state.ids), dict(error.headers or {}))
 
     app.add_exception_handler(errors.TapetumError, by_tree)
     app.add_exception_handler(HTTPException, by_status)
 
 
-def _problem(kind: Kind, detail: str, request_id: str) -> Problem:
+def _problem(kind: Kind, detail: str, ids: Ids) -> Problem:
     return Problem(
         type=f"urn:problem-type:tapetum:{kind.slug}",
         title=kind.title,
         status=kind.status,
         detail=detail,
-        request_id=request_id,
+        **ids,
     )
 
 

@@ -11,6 +11,7 @@ from tapetum import __version__
 from tapetum.bundle import Facts
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import classifying, problems, uploads
+from tapetum.serving.auth import predicting, probing
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.problems import MEDIA_TYPE, Problem
@@ -109,7 +110,7 @@ def _described(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
 _ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
 _MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
 
@@ -121,13 +122,13 @@ async def info(model: TheModel) -> Info:
     return Info(message=title, version=__version__)
 
 
-@router.get("/health")
+@router.get("/health", dependencies=[Depends(probing)])
 async def health(model: TheModel) -> Health:
     """Liveness: the process answers."""
     return Health(model_loaded=model.is_loaded, timestamp=datetime.now(UTC), version=__version__)
 
 
-@router.get("/ready", responses={503: {"model": Readiness}})
+@router.get("/ready", dependencies=[Depends(probing)], responses={503: {"model": Readiness}})
 async def ready(model: TheModel, response: Response) -> Readiness:
     """Readiness: 200 once the bundle's hashes and golden pictures hold; 503 until then, and while it drains."""
     reason = model.obstacle
@@ -135,13 +136,13 @@ async def ready(model: TheModel, response: Response) -> Readiness:
     return Readiness(ready=reason is None, model_path=model.path, device=model.device, reason=reason)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", dependencies=[Depends(probing)], response_class=Response)
 def metrics(instruments: TheInstruments) -> Response:
     """All series, for Prometheus."""
     return Response(instruments.exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.post("/predict", responses=_PROBLEMS, openapi_extra=_ONE)
+@router.post("/predict", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_ONE)
 async def predict(request: Request, model: TheModel) -> Answer:
     """Classify one picture, sent as the multipart field `file` or as the raw body."""
 
@@ -159,7 +160,7 @@ async def predict(request: Request, model: TheModel) -> Answer:
     )
 
 
-@router.post("/predict/batch", responses=_PROBLEMS, openapi_extra=_MANY)
+@router.post("/predict/batch", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_MANY)
 async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
     """Classify pictures, each sent as a multipart field `files`: a result or a problem for each, in order."""
     settings = request.app.state.settings
@@ -173,7 +174,7 @@ async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
 
     def result(outcome: Outcome) -> Classification | Problem:
         if isinstance(outcome.result, Exception):
-            return problems.describe(outcome.result, request.state.request_id)
+            return problems.describe(outcome.result, request.state.ids)
         return _classification(outcome.result, facts)
 
     return BatchAnswer(

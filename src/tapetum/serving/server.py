@@ -82,13 +82,17 @@ def run(settings: Settings) -> None:
         ws="none",
         log_config=None,
         access_log=False,
+        server_header=False,
         timeout_keep_alive=cast(Any, settings.keep_alive_s),
         # What was accepted has this long at most: to arrive, to be computed, and to be taken.
         timeout_graceful_shutdown=int(settings.body_timeout_s + settings.request_timeout_s) + 1,
     )
     server = _Server(config, model, settings.drain_s)
-    if not settings.host.startswith(_LOOPBACK):
-        log.warning("anyone who reaches this address can ask for predictions", host=settings.host)
+    if not settings.host.startswith(_LOOPBACK) and not settings.api_keys_file:
+        log.warning(
+            "anyone who reaches this address can ask for predictions: TAPETUM_API_KEYS_FILE closes it",
+            host=settings.host,
+        )
     log.info("listening", address=f"http://{host}:{port}", bundle=str(settings.bundle))
     server.run(sockets=[listening])
     if model.failure is not None:

@@ -1,0 +1,280 @@
+"""Hostile requests as the bytes of a connection: a function for each family, each giving names and bytes."""
+
+from collections.abc import Callable, Iterator
+
+Wires = Iterator[tuple[str, bytes]]
+
+
+def wire(start: str, *headers: str, body: bytes = b"") -> bytes:
+    """A request that asks for the connection to be closed after its answer."""
+    head = [start, "Host: service", "Connection: close", *headers]
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def post(body: bytes, *headers: str, path: str = "/predict") -> bytes:
+    return wire(f"POST {path} HTTP/1.1", f"Content-Length: {len(body)}", *headers, body=body)
+
+
+def form(body: bytes, boundary: str = "b", path: str = "/predict") -> bytes:
+    return post(body, f"Content-Type: multipart/form-data; boundary={boundary}", path=path)
+
+
+def part(content: bytes, disposition: str = 'form-data; name="file"; filename="a.jpg"', *headers: str) -> bytes:
+    lines = "\r\n".join(["--b", f"Content-Disposition: {disposition}", *headers])
+    return lines.encode("latin-1") + b"\r\n\r\n" + content + b"\r\n"
+
+
+END = b"--b--\r\n"
+
+
+def forms() -> Wires:
+    picture = b"\xff\xd8\xff picture"
+    whole = part(picture) + END
+    for charset in ("rot13", "zlib", "undefined", "punycode", "idna", "utf-7", "no-such", "a\0b", "é"):
+        yield f"charset {charset!r}", post(whole, f"Content-Type: multipart/form-data; boundary=b; charset={charset}")
+    for kind in (
+        "",
+        "; boundary",
+        "; boundary=",
+        '; boundary=""',
+        '; boundary="',
+        "; boundary=" + "x" * 5_000,
+        "; ; ;=;",
+    ):
+        yield f"form{kind[:20]}", post(whole, f"Content-Type: multipart/form-data{kind}")
+    yield "two boundaries", post(whole, "Content-Type: multipart/form-data; boundary=b; boundary=c")
+    yield "two content types", post(whole, "Content-Type: multipart/form-data; boundary=b", "Content-Type: image/png")
+    yield "a boundary that the body lacks", form(whole, "other")
+    yield "no last boundary", form(part(picture))
+    yield "only the last boundary", form(END)
+    yield "nothing", form(b"")
+    yield "10,000 parts", form(part(b"x", 'form-data; name="x"') * 10_000 + END)
+    yield "1,000 files", form(part(picture) * 1_000 + END)
+    yield "two pictures in the field", form(part(picture) * 2 + END)
+    yield "a text and a picture of one name", form(part(b"cat", 'form-data; name="file"') + whole)
+    yield (
+        "a part in a part",
+        form(
+            part(
+                part(picture) + END, 'form-data; name="file"; filename="a"', "Content-Type: multipart/mixed; boundary=b"
+            )
+            + END
+        ),
+    )
+    yield (
+        "10,000 headers in a part",
+        form(part(picture, 'form-data; name="file"; filename="a"', *["X: y"] * 10_000) + END),
+    )
+    yield (
+        "a header of a megabyte in a part",
+        form(part(picture, "form-data; name=file; filename=" + "a" * 1_000_000) + END),
+    )
+    yield "a name of a megabyte", form(part(b"x", f'form-data; name="{"n" * 1_000_000}"') + END)
+    yield "a header without end", form(b"--b\r\nContent-Disposition: " + b"x" * 1_000_000)
+    yield "a header without a name", form(b"--b\r\n: x\r\n\r\n" + END)
+    yield "no disposition", form(b"--b\r\n\r\n" + picture + b"\r\n" + END)
+    yield (
+        "a transfer encoding of nonsense",
+        form(part(picture, 'form-data; name="file"; filename="a"', "Content-Transfer-Encoding: x-zip") + END),
+    )
+    yield (
+        "base64",
+        form(part(b"/9j/", 'form-data; name="file"; filename="a"', "Content-Transfer-Encoding: base64") + END),
+    )
+    yield "almost boundaries", form(part(b"\r\n--" * 200_000) + END)
+    yield "boundaries in a row", form(b"--b\r\n" * 100_000)
+    for name in (
+        "../../etc/passwd",
+        "a\0.jpg",
+        "a\r\nX-Evil: 1.jpg",
+        'a".jpg',
+        "a\\",
+        "\xff\xfe",
+        "con",
+        "%00",
+        "a" * 9_000,
+    ):
+        yield f"a file called {name[:20]!r}", form(part(picture, f'form-data; name="file"; filename="{name}"') + END)
+    for value in ("utf-8''%zz", "no-such''a", "", "'", "utf-8''%00"):
+        yield f"an extended file name {value!r}", form(part(picture, f"form-data; name=file; filename*={value}") + END)
+    yield (
+        "a batch of 1,000",
+        form(part(picture, 'form-data; name="files"; filename="a"') * 1_000 + END, path="/predict/batch"),
+    )
+    yield "a batch without pictures", form(END, path="/predict/batch")
+    yield "a batch that is no form", post(picture, path="/predict/batch")
+    yield (
+        "a batch of bad pictures",
+        form(part(picture, 'form-data; name="files"; filename="a"') * 8 + END, path="/predict/batch"),
+    )
+
+
+def lengths() -> Wires:
+    for value in ("-1", "+5", "5,5", "0x5", "5 5", "", "abc", "9" * 30, "1e3", "²", "5\t6"):
+        yield f"a length of {value[:12]!r}", wire("POST /predict HTTP/1.1", f"Content-Length: {value}", body=b"hello")
+    yield "a length of 50 MB", wire("POST /predict HTTP/1.1", "Content-Length: 50000000", body=b"hello")
+    yield "a body shorter than its length", wire("POST /predict HTTP/1.1", "Content-Length: 500", body=b"hello")
+    yield "a body longer than its length", wire("POST /predict HTTP/1.1", "Content-Length: 2", body=b"hello")
+    yield "a body of GET", wire("GET /health HTTP/1.1", "Content-Length: 5", body=b"hello")
+    yield "no length", wire("POST /predict HTTP/1.1", body=b"hello")
+    yield "an encoding of gzip", post(b"\x1f\x8b\x08\0", "Content-Encoding: gzip")
+
+
+def chunks() -> Wires:
+    def chunked(body: bytes, *headers: str) -> bytes:
+        return wire("POST /predict HTTP/1.1", "Transfer-Encoding: chunked", *headers, body=body)
+
+    yield "chunks", chunked(b"5\r\nhello\r\n0\r\n\r\n")
+    for size in (b"-5", b"+5", b"0x5", b"G", b"", b"5 ", b"FFFFFFFFFFFFFFFF", b"1" * 40, b"5;" + b"x" * 20_000):
+        yield f"a chunk of {size[:12]!r}", chunked(size + b"\r\nhello\r\n0\r\n\r\n")
+    yield "a chunk longer than its size", chunked(b"2\r\nhello\r\n0\r\n\r\n")
+    yield "a chunk that does not come", chunked(b"500\r\nhello")
+    yield (
+        "50 MB in chunks",
+        chunked(b"100000\r\n" + bytes(0x100000) + b"\r\n") + (b"100000\r\n" + bytes(0x100000) + b"\r\n") * 49,
+    )
+    yield "200,000 chunks of a byte", chunked(b"1\r\nx\r\n" * 200_000 + b"0\r\n\r\n")
+    yield "10,000 trailers", chunked(b"5\r\nhello\r\n0\r\n" + b"X: y\r\n" * 10_000 + b"\r\n")
+    yield "a trailer of a megabyte", chunked(b"5\r\nhello\r\n0\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n")
+
+
+def smuggling() -> Wires:
+    second = b"0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    for header in (
+        "chunked",
+        " chunked",
+        "xchunked",
+        "chunked, identity",
+        "identity",
+        "chunked\t",
+        "CHUNKED",
+        "\x0bchunked",
+    ):
+        yield (
+            f"length and encoding of {header!r}",
+            wire(
+                "POST /predict HTTP/1.1", f"Content-Length: {len(second)}", f"Transfer-Encoding:{header}", body=second
+            ),
+        )
+    yield "two lengths", wire("POST /predict HTTP/1.1", "Content-Length: 5", "Content-Length: 6", body=b"hello!")
+    yield (
+        "two encodings",
+        wire("POST /predict HTTP/1.1", "Transfer-Encoding: chunked", "Transfer-Encoding: x", body=second),
+    )
+    yield "a space before the colon", wire("POST /predict HTTP/1.1", "Content-Length : 5", body=b"hello")
+    yield "a folded header", b"GET /health HTTP/1.1\r\nHost: a\r\n b\r\nConnection: close\r\n\r\n"
+    yield "line feeds alone", b"GET /health HTTP/1.1\nHost: a\nConnection: close\n\n"
+    yield "a carriage return in a header", b"GET /health HTTP/1.1\r\nHost: a\rX: b\r\nConnection: close\r\n\r\n"
+    yield "a null in a header", b"GET /health HTTP/1.1\r\nHost: a\0b\r\nConnection: close\r\n\r\n"
+    yield (
+        "an upgrade to WebSocket",
+        wire(
+            "GET /predict HTTP/1.1", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13"
+        ).replace(b"close", b"upgrade"),
+    )
+    yield (
+        "an upgrade to HTTP/2",
+        wire("GET /health HTTP/1.1", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk").replace(
+            b"close", b"upgrade, http2-settings"
+        ),
+    )
+    yield "HTTP/2 at once", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(20)
+    yield "TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300)
+    yield "100 requests at once", b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 99 + wire("GET /health HTTP/1.1")
+
+
+def heads() -> Wires:
+    yield "a header of 100 kB", wire("GET /health HTTP/1.1", "X: " + "a" * 100_000)
+    yield "10,000 headers", wire("GET /health HTTP/1.1", *["X: y"] * 10_000)
+    yield "5,000 empty headers", wire("GET /health HTTP/1.1", *["X:"] * 5_000)
+    yield "a path of 100 kB", wire(f"GET /{'a' * 100_000} HTTP/1.1")
+    yield "a query of 20 kB", wire(f"GET /health?{'a=b&' * 5_000} HTTP/1.1")
+    yield "a head without end", b"GET /health HTTP/1.1\r\nX: " + b"a" * 200_000
+    yield "half a head", b"GET /health HTTP/1.1\r\nHost: a"
+    yield "half a method", b"GE"
+    yield "nothing", b"\r\n\r\n"
+    yield "no host", b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"
+    yield "two hosts", wire("GET /health HTTP/1.1", "Host: other")
+    yield "HTTP/0.9", b"GET /health\r\n"
+    for version in ("HTTP/1.0", "HTTP/1.2", "HTTP/3.0", "HTTP/9.9", "http/1.1", "HTTP/1.1.1", "ICY"):
+        yield f"version {version}", wire(f"GET /health {version}")
+    for header in (
+        "X-Request-ID",
+        "traceparent",
+        "tracestate",
+        "Authorization",
+        "X-API-Key",
+        "X-Request-Timeout",
+        "Origin",
+        "Accept",
+        "Expect",
+        "Range",
+        "Cookie",
+    ):
+        for value in ("", "\xff\xfe", "a" * 8_000, "nan", "-1", "${jndi:ldap://x}", "00-" + "0" * 32):
+            yield f"{header} of {value[:12]!r}", post(b"hello", f"{header}: {value}")
+
+
+def methods() -> Wires:
+    for method in (
+        "GET",
+        "HEAD",
+        "PUT",
+        "DELETE",
+        "PATCH",
+        "OPTIONS",
+        "TRACE",
+        "CONNECT",
+        "PROPFIND",
+        "PURGE",
+        "BREW",
+        "get",
+        "G T",
+        "",
+    ):
+        for path in ("/predict", "/"):
+            yield f"{method} {path}", wire(f"{method} {path} HTTP/1.1")
+    yield "OPTIONS *", wire("OPTIONS * HTTP/1.1")
+
+
+def paths() -> Wires:
+    for path in (
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/%252e%252e/x",
+        "//predict",
+        "/predict/",
+        "/predict%00",
+        "/predict%0d%0aX: y",
+        "/%ff%fe",
+        "/%",
+        "/%zz",
+        "/\u00e9",
+        "/%e2%82%ac",
+        "/predict;x=y",
+        "/predict?file=/etc/passwd",
+        "/docs/../metrics",
+        "/.git/config",
+        "http://evil.example/predict",
+        "http://",
+        "predict",
+        "*",
+        "/predict#x",
+        "/\\..\\",
+        "/<script>alert(1)</script>",
+        "/{path}",
+        "/%C0%AE",
+        "/openapi.json%2f",
+        "/docs/oauth2-redirect?code=<x>",
+    ):
+        yield f"path {path}", wire(f"GET {path} HTTP/1.1")
+
+
+FAMILIES: tuple[Callable[[], Wires], ...] = (forms, lengths, chunks, smuggling, heads, methods, paths)
+
+
+def corpus() -> Wires:
+    """Every hostile request, named by its family."""
+    for family in FAMILIES:
+        for name, sent in family():
+            yield f"{family.__name__}: {name}", sent
