@@ -7,6 +7,8 @@ from tapetum.recipe import Augment
 
 # flip, angle, scale, stretch, right, down, brightness, contrast, saturation
 DRAWS = 9
+# What red, green and blue give to grey, by ITU-R 601-2.
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def augmented(picture: np.ndarray, augment: Augment, draw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -15,15 +17,18 @@ def augmented(picture: np.ndarray, augment: Augment, draw: np.ndarray, size: tup
     Flip, rotation, scale, stretch and shift are one affine map, so pixels are interpolated once.
     """
     changed = _moved(Image.fromarray(picture), augment, draw, size)
-    *_, brightness, contrast, saturation = 2 * draw - 1
-    if augment.brightness or augment.contrast:
-        gain = 1 + augment.contrast * contrast
-        table = (np.arange(256) - 128) * gain + 128 + 128 * augment.brightness * brightness
-        changed = changed.point(3 * table.clip(0, 255).astype(np.uint8).tolist())
-    if augment.saturation:
-        grey = changed.convert("L").convert("RGB")
-        changed = Image.blend(grey, changed, 1 + augment.saturation * saturation)
+    if augment.brightness or augment.contrast or augment.saturation:
+        changed = changed.convert("RGB", _colours(augment, *(2 * draw[-3:] - 1)))
     return np.asarray(changed)
+
+
+def _colours(augment: Augment, brightness: float, contrast: float, saturation: float) -> tuple[float, ...]:
+    """Three rows of four: what red, green, blue and one give to each new value; the draws are from -1 to 1."""
+    kept = 1 + augment.saturation * saturation
+    gain = 1 + augment.contrast * contrast
+    offset = 128 * (1 - gain + augment.brightness * brightness)
+    rows = gain * (kept * np.eye(3) + (1 - kept) * np.array(_LUMA))
+    return tuple(np.column_stack((rows, np.full(3, offset))).ravel())
 
 
 def _moved(picture: Image.Image, augment: Augment, draw: np.ndarray, size: tuple[int, int]) -> Image.Image:
@@ -56,8 +61,10 @@ def mixed(
     """
     uses_cutmix = augment.cutmix and (not augment.mixup or rng.random() < 0.5)
     if not uses_cutmix:
-        share = rng.beta(augment.mixup, augment.mixup)
-        return (share * images + (1 - share) * others + 0.5).astype(np.uint8), share
+        # In 256ths, which sixteen bits hold: floats would cost more than the changes before.
+        parts = round(256 * rng.beta(augment.mixup, augment.mixup))
+        sums = np.multiply(images, parts, dtype=np.uint16) + np.multiply(others, 256 - parts, dtype=np.uint16)
+        return ((sums + 128) >> 8).astype(np.uint8), parts / 256
     side = np.sqrt(1 - rng.beta(augment.cutmix, augment.cutmix))
     (top, bottom), (left, right) = (_span(length, side, rng.random()) for length in images.shape[1:3])
     pasted = images.copy()
