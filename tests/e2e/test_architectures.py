@@ -26,7 +26,7 @@ QUICK = ["image.height=32", "image.width=32", "train.epochs=2"]
     "choices", [["model.architecture=resnet18", "model.stem=small"], ["model.architecture=test_vit"]]
 )
 def test_what_a_recipe_names_is_trained_and_opened_by_every_engine(choices, folder, tmp_path):
-    chosen = recipe.for_pictures(folder, [*QUICK, *choices])
+    chosen = recipe.for_pictures(folder, {"bright": 40, "dark": 40}, 24, [*QUICK, *choices])
     manifest, _ = pipeline.divide(folder, chosen.parts, tmp_path, silent)
 
     outcome = pipeline.train(chosen, manifest, tmp_path, tmp_path / "cache", NullTracker(), lambda result: None, silent)

@@ -190,7 +190,8 @@ def test_a_listing_is_taken_wherever_a_folder_is(run, folder, tmp_path, name):
     checked = run("data", "check", name, "--json")
     split = run("data", "split", name, "--out", "manifest.json")
     trained = run("train", name, *QUICK)
-    again = run("train", "digits", "--data", "manifest.json", "--out", "again", *QUICK)
+    floors = ["gate.accuracy=0.5", "gate.class_recall=0", "gate.calibration_error=1"]
+    again = run("train", "digits", "--data", "manifest.json", "--out", "again", *QUICK, *floors)
 
     assert json.loads(checked.stdout)["classes"] == {"brighter": 40, "darker": 40}
     assert "train 40, val 20, test 20; 0 left out" in split.stdout
@@ -217,11 +218,11 @@ def test_faulty_rows_of_a_listing_are_named_with_their_lines(run, folder, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "nowhere"), "there is no recipe nowhere: expected a file, or one of cats-dogs, digits"),
+        (("train", "nowhere"), "there is no recipe nowhere: expected a file, or one of cats-dogs, cifar10, digits"),
         (("train", "cats-dogs", "source=null"), "name a folder of pictures with --data"),
         (("train", "digits", "train.epoch=3"), "unknown key train.epoch (did you mean 'epochs'?)"),
         (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),
-        (("train", "digits", "image.height=8"), "image.height and image.width are 8 and 32, too small for simple_cnn"),
+        (("train", "digits", "image.height=8"), "pictures of 32×8 are too small for simple_cnn"),
         (("data", "check", "nowhere"), "nowhere is not a folder"),
         (("data", "check", "nowhere.csv"), "nowhere.csv cannot be read: No such file"),
         (("train", "nowhere.csv"), "nowhere.csv cannot be read: No such file"),

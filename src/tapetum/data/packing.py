@@ -44,8 +44,10 @@ def unfold(archive: Path, advance: Advance = silent) -> Path:
 
 def restore(folder: Path) -> None:
     """Unfold an archive again whose folder is gone, as where only the archive was brought to this machine."""
+    if folder.exists() or not folder.name.endswith(_UNFOLDED):
+        return
     archive = folder.with_name(folder.name.removesuffix(_UNFOLDED))
-    if not folder.exists() and is_packed(archive):
+    if is_packed(archive):
         unfold(archive)
 
 

@@ -138,3 +138,13 @@ def test_a_manifest_finds_its_pictures_where_only_the_archive_was_brought(archiv
     loaded = manifest.load(tmp_path / "manifest.json")
 
     assert (loaded.root / loaded.samples[0].path).is_file()
+
+
+@pytest.mark.parametrize("folder", [Path(), Path("/"), Path("pictures")])
+def test_a_folder_that_no_archive_unfolded_to_is_left_alone(folder, tmp_path, monkeypatch):
+    """As where a manifest lies beside the folders of its pictures, so that its root is the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    packing.restore(folder)
+
+    assert list(tmp_path.iterdir()) == []
