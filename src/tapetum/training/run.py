@@ -55,6 +55,12 @@ def train(
     the run is interrupted; `resume` goes on from it where there is one. Raises
     ConfigError, ResourceError, DataError, TrainingError, or Interrupted.
     """
+    checkpoint = Checkpoint(out / CHECKPOINT, recipe, manifest.fingerprint)
+    if checkpoint.path.exists() and not resume:
+        raise ConfigError(
+            f"{checkpoint.path} is of a run that was interrupted: add --resume to go on with it, "
+            "delete it to begin anew, or name another folder with --out"
+        )
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe.model, len(manifest.labels), recipe.image)
     _require_room(network, recipe)
@@ -64,15 +70,9 @@ def train(
     weights = class_weights(labels, len(manifest.labels)) if recipe.train.class_weights else None
     steps = recipe.train.epochs * steps_of(len(labels), recipe.train.batch_size, group.size)
     learner = Learner(network, recipe.train, steps, weights, group)
-    checkpoint = Checkpoint(out / CHECKPOINT, recipe, manifest.fingerprint)
     position, best = Position(), copy.deepcopy(learner.learned.state_dict())
-    if resume and checkpoint.path.exists():
+    if checkpoint.path.exists():
         position, best = checkpoint.restore(learner)
-    elif checkpoint.path.exists():
-        raise ConfigError(
-            f"{checkpoint.path} is of a run that was interrupted: add --resume to go on with it, "
-            "delete it to begin anew, or name another folder with --out"
-        )
     if group.is_first:
         choices = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         files.write_text(out / RECIPE, choices)
