@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, sleep
+from typing import cast
 
 import httpx
 import numpy as np
@@ -50,14 +51,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The line stands."""
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._received = b""
         self._answer: asyncio.Future[int] | None = None
 
     async def ask(self, request: bytes) -> int:
         """Send a whole request; its status."""
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)  # type: ignore[attr-defined]
+        self._transport.write(request)
         return await self._answer
 
     def data_received(self, data: bytes) -> None:

@@ -114,7 +114,7 @@ def _plain(manifest: Manifest, epochs: int, seed: int, out: Path) -> dict[str, f
         for images, labels in batches:
             loss = nn.functional.cross_entropy(network(images), labels)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
             optimiser.step()
             schedule.step()
     seconds = perf_counter() - start

@@ -88,7 +88,7 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
     try:
         content = containers.tame(content)
         picture = Image.open(io.BytesIO(content), formats=_FORMATS)
-    except Exception as error:
+    except Exception as error:  # see above
         raise _unreadable(content) from error
     with picture:
         width, height = picture.size
@@ -109,7 +109,7 @@ def decode(content: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image.Image:
             return _to_rgb(_upright(picture), is_16_bit, is_white_zero)
         except MemoryError:
             raise
-        except Exception as error:
+        except Exception as error:  # as above: the readers decode only here
             raise BrokenPicture(
                 f"the {picture.format} picture is truncated or damaged ({error}): send it again, or save it anew"
             ) from error

@@ -41,7 +41,9 @@ def _group(name: _Name, depth: int) -> str:
     """Its folder at this depth; of pictures that lie in no folder, the first letters, as of cat.1.jpg."""
     if len(name) > depth + 1:
         return f"{name[depth]}/"
-    return re.match(r"[^\W\d_]*", name[0]).group() if depth == 0 else ""  # type: ignore[union-attr]
+    letters = re.match(r"[^\W\d_]*", name[0])
+    assert letters is not None  # none at all would match too
+    return letters.group() if depth == 0 else ""
 
 
 def _digest(name: _Name) -> bytes:

@@ -92,7 +92,7 @@ def _ready(client: httpx.Client, wait_s: float) -> str:
         except (_Broken, httpx.HTTPError, ValueError):
             if time.monotonic() >= deadline:
                 raise
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_S)  # between two looks: a deployment that starts has better to do than to answer
         else:
             _require(body["ready"] is True, f"ready is {body['ready']!r}")
             return f"on {body['device']}"

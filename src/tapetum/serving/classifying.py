@@ -32,7 +32,7 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
         with state.store.hold() as hold:
             contents = await read(hold)
             outcomes = await state.model.predict(contents, timeout_s, _gone(request))
-    except Exception as error:
+    except Exception as error:  # whatever ends a request is its outcome, and goes on to who answers it
         outcomes = [Outcome(error)]
         raise
     finally:

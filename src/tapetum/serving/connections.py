@@ -44,7 +44,7 @@ class Connection(HttpToolsProtocol):
         """Whether it has answered what it was asked and waits for more."""
         return self._timer is None and self.cycle is not None and self.cycle.response_complete
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Refuse a connection too many, unless an idle one can make room."""
         super().connection_made(transport)
         self._allow(self._limits.head_s, "head")

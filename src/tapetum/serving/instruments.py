@@ -14,7 +14,7 @@ class Instruments:
 
     def __init__(self) -> None:
         # Creation times would add a series beside each of ours.
-        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]  # it comes without types
         self._registry = CollectorRegistry()
         self._predictions, self._latency, self._errors = (
             self._counter(metrics.PREDICTIONS),

@@ -126,5 +126,6 @@ class Model:
             where = "waiting for a worker" if job.begun is None else "computing"
             result = DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
         else:
+            # Only results and Exceptions are ever set; the type of a future allows for any BaseException.
             result = job.answer.exception() or job.answer.result()  # type: ignore[assignment]
         return Outcome(result, len(job.content), job.queue_s)
