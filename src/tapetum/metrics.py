@@ -16,6 +16,41 @@ class Series:
     buckets: tuple[float, ...] = ()
 
 
+_TIMES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SIZES = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+_GPU = ("gpu", "name", "uuid")
+
+
+# What came in over HTTP. `path` is a route of the service; what fits none is `other`.
+REQUESTS = Series(
+    "http_requests_total", "counter", "requests", "Requests answered.", labels=("method", "path", "status")
+)
+REQUEST_TIME = Series(
+    "http_request_duration_seconds",
+    "histogram",
+    "seconds",
+    "Time from a request's head to the end of its answer.",
+    labels=("path",),
+    buckets=_TIMES,
+)
+PROBLEMS = Series(
+    "http_problems_total",
+    "counter",
+    "requests",
+    "Requests answered with a problem, by the last word of its type.",
+    labels=("path", "type"),
+)
+IN_FLIGHT = Series("http_requests_in_flight", "gauge", "requests", "Requests whose answer has not ended.")
+REQUEST_SIZE = Series(
+    "http_request_size_bytes", "histogram", "bytes", "Bytes of a request's body.", labels=("path",), buckets=_SIZES
+)
+RESPONSE_SIZE = Series(
+    "http_response_size_bytes", "histogram", "bytes", "Bytes of an answer's body.", labels=("path",), buckets=_SIZES
+)
+
+# Predictions.
 PREDICTIONS = Series(
     "predictions_total", "counter", "predictions", "Pictures answered with a class.", labels=("predicted_class",)
 )
@@ -24,7 +59,7 @@ LATENCY = Series(
     "histogram",
     "seconds",
     "Time from a request's head to its answer, of pictures answered with a class.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    buckets=_TIMES,
 )
 ERRORS = Series(
     "prediction_errors_total",
@@ -32,5 +67,100 @@ ERRORS = Series(
     "requests",
     "Prediction requests that the service failed to answer; a caller's bad picture is not counted.",
 )
+SHED = Series(
+    "prediction_requests_shed_total",
+    "counter",
+    "requests",
+    "Prediction requests given up without an answer, by the last word of the type of their problem.",
+    labels=("reason",),
+)
+QUEUE_TIME = Series(
+    "prediction_queue_seconds", "histogram", "seconds", "Time that a picture waited for a worker.", buckets=_SHORT
+)
+DECODE_TIME = Series(
+    "prediction_decode_seconds", "histogram", "seconds", "Time to decode and resize a picture.", buckets=_SHORT
+)
+INFERENCE_TIME = Series(
+    "prediction_inference_seconds",
+    "histogram",
+    "seconds",
+    "Time in the model, for one picture.",
+    labels=("engine", "device"),
+    buckets=_SHORT,
+)
+CONFIDENCE = Series(
+    "prediction_confidence", "histogram", "share", "Probability of the predicted class.", buckets=_SHARES
+)
+MARGIN = Series(
+    "prediction_margin",
+    "histogram",
+    "share",
+    "Probability of the predicted class minus that of the next.",
+    buckets=_SHARES,
+)
+LOW_CONFIDENCE = Series(
+    "low_confidence_predictions_total",
+    "counter",
+    "predictions",
+    "Predictions less confident than TAPETUM_LOW_CONFIDENCE.",
+)
+MODEL = Series(
+    "model_info",
+    "gauge",
+    "1",
+    "Always 1: which model is served, and how.",
+    labels=("name", "version", "digest", "fingerprint", "engine", "device", "precision"),
+)
+READY = Series("model_ready", "gauge", "1", "1 while requests can be answered, else 0.")
 
-CATALOGUE = (PREDICTIONS, LATENCY, ERRORS)
+# The queue and the workers behind it.
+QUEUE = Series("prediction_queue_pictures", "gauge", "pictures", "Pictures that wait or are computed.")
+QUEUE_LIMIT = Series("prediction_queue_limit_pictures", "gauge", "pictures", "How many may wait or be computed.")
+QUEUE_AGE = Series("prediction_queue_age_seconds", "gauge", "seconds", "How long the first picture in the queue waits.")
+WORKERS = Series("workers", "gauge", "processes", "Processes that take pictures.")
+WORKERS_WANTED = Series("workers_wanted", "gauge", "processes", "Processes that should take pictures.")
+WORKERS_REPLACED = Series("workers_replaced_total", "counter", "processes", "Processes that had to be replaced.")
+WORKER_MEMORY = Series("workers_memory_bytes", "gauge", "bytes", "Resident memory of all workers.")
+
+# This process, and the machine or container that it runs on.
+PROCESS_CPU = Series("process_cpu_seconds_total", "counter", "seconds", "Processor time of the service's own process.")
+PROCESS_MEMORY = Series("process_resident_memory_bytes", "gauge", "bytes", "Resident memory of its own process.")
+PROCESS_FILES = Series("process_open_fds", "gauge", "files", "Files and connections that it has open.")
+PROCESS_FILES_LIMIT = Series("process_max_fds", "gauge", "files", "How many it may have open.")
+PROCESS_START = Series("process_start_time_seconds", "gauge", "seconds", "When it started, in Unix time.")
+CPU = Series("system_cpu_usage_ratio", "gauge", "share", "Share of the processors in use since the last look, 0 to 1.")
+CPU_CORES = Series("system_cpu_cores", "gauge", "cores", "Cores that the service may use.")
+MEMORY_USED = Series(
+    "system_memory_used_bytes", "gauge", "bytes", "Memory in use, of the container where it has a limit."
+)
+MEMORY_TOTAL = Series("system_memory_total_bytes", "gauge", "bytes", "Memory that there is, or the container's limit.")
+DISK_USED = Series("system_disk_used_bytes", "gauge", "bytes", "Space in use on the disk of the working folder.")
+DISK_TOTAL = Series("system_disk_total_bytes", "gauge", "bytes", "Space of that disk.")
+DISK_READ = Series("system_disk_read_bytes_total", "counter", "bytes", "Bytes read from all disks.")
+DISK_WRITTEN = Series("system_disk_written_bytes_total", "counter", "bytes", "Bytes written to all disks.")
+NETWORK_RECEIVED = Series(
+    "system_network_received_bytes_total", "counter", "bytes", "Bytes received, without loopback."
+)
+NETWORK_SENT = Series("system_network_sent_bytes_total", "counter", "bytes", "Bytes sent, without loopback.")
+
+# Every NVIDIA GPU; what a driver does not tell has no series.
+GPU_USE = Series("gpu_utilization_ratio", "gauge", "share", "Share of time that it computed, 0 to 1.", labels=_GPU)
+GPU_MEMORY_USED = Series("gpu_memory_used_bytes", "gauge", "bytes", "Memory in use.", labels=_GPU)
+GPU_MEMORY_TOTAL = Series("gpu_memory_total_bytes", "gauge", "bytes", "Memory that it has.", labels=_GPU)
+GPU_TEMPERATURE = Series("gpu_temperature_celsius", "gauge", "degrees Celsius", "Temperature.", labels=_GPU)
+GPU_POWER = Series("gpu_power_watts", "gauge", "watts", "Power drawn.", labels=_GPU)
+
+# Logging. `handler` is console, file or syslog.
+LOG_LINES = Series("log_lines_total", "counter", "lines", "Lines logged.", labels=("level",))
+LOG_DROPPED = Series("log_lines_dropped_total", "counter", "lines", "Lines lost since the queue of lines was full.")
+LOG_HANDLER_UP = Series("log_handler_up", "gauge", "1", "1 while lines reach this destination, else 0.", ("handler",))
+LOG_HANDLER_ERRORS = Series("log_handler_errors_total", "counter", "lines", "Lines it failed to take.", ("handler",))
+LOG_FILE_SIZE = Series("log_file_size_bytes", "gauge", "bytes", "Size of the log file, without its rotated ones.")
+
+# The service's own alerts and their mails.
+ALERTS_FIRING = Series("alerts_firing", "gauge", "1", "1 while this built-in alert fires, else 0.", labels=("alert",))
+ALERTS_SENT = Series("alert_mails_sent_total", "counter", "mails", "Mails that the mail server took.")
+ALERTS_FAILED = Series("alert_mails_failed_total", "counter", "mails", "Mails given up after all attempts.")
+ALERTS_SUPPRESSED = Series("alert_mails_suppressed_total", "counter", "mails", "Mails held back by a cooldown.")
+
+CATALOGUE = tuple(value for value in list(globals().values()) if isinstance(value, Series))

@@ -55,7 +55,7 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.include_router(router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Identity)
+    app.add_middleware(Identity, observers=observers)
     app.add_middleware(Door, model=model, observers=observers)
     if settings.cors_origins:
         app.add_middleware(

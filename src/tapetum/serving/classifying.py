@@ -19,7 +19,7 @@ Read = Callable[[Hold], Awaitable[list[bytes]]]
 
 
 async def classify(request: Request, read: Read) -> list[Outcome]:
-    """Read the pictures, have them computed, and tell every observer of each.
+    """Read the pictures, have them computed, and leave a record of each with the request.
 
     Raises what concerns the request as a whole, which is then its one record.
     """
@@ -36,19 +36,15 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
         outcomes = [Outcome(error)]
         raise
     finally:
-        records = _records(request, outcomes, perf_counter() - start)
-        request.state.records = records
-        for each in records:
-            for observe in state.observers:
-                observe(each)
+        request.state.records = _records(request, outcomes, perf_counter() - start)
     return outcomes
 
 
-def _records(request: Request, outcomes: list[Outcome], total_s: float) -> list[Record]:
+def _records(request: Request, outcomes: list[Outcome], total_s: float) -> tuple[Record, ...]:
     model: Model = request.app.state.model
     name, version = (model.facts.name, model.facts.version) if model.is_loaded else (None, None)
     request_id, path = request.state.request_id, request.url.path
-    return [record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes]
+    return tuple(record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes)
 
 
 def _timeout_s(request: Request, most_s: float) -> float:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
-from tapetum.serving.middleware import identify
+from tapetum.serving.middleware import conclude, identify
 from tapetum.serving.record import Observer, Outcome
 
 _ROUTES = ("/predict", "/predict/batch")
@@ -39,14 +39,16 @@ class Door:
 
     async def _refuse(self, error: Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
         ids, carried = identify(scope)
+        response = problems.answer(Request(scope), error)
+        response.headers.update(carried)
         facts = self._model.facts
         refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, facts.name, facts.version)
+        scope["state"]["records"] = (refused,)
+        exchange = conclude(scope, response.status_code, 0, len(response.body), 0.0)
         for observe in self._observers:
-            observe(refused)
+            observe(exchange)
         self._refused += 1
         if monotonic() >= self._log_at:
             log.warning("requests are refused", reason=str(error), refused=self._refused)
             self._refused, self._log_at = 0, monotonic() + _LOG_EVERY_S
-        response = problems.answer(Request(scope), error)
-        response.headers.update(carried)
         await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What surrounds every request, as pure ASGI: ids, a log line, and a bound on the body."""
+"""What surrounds every request, as pure ASGI: ids, the record of it all, a log line, and a bound on the body."""
 
 import re
 import uuid
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
 from tapetum.serving import problems, tracing
-from tapetum.serving.record import to_fields
+from tapetum.serving.record import Exchange, Observer, to_fields
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = {"/health", "/ready", "/metrics"}
@@ -31,14 +31,33 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
     return ids, {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
 
 
+def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float) -> Exchange:
+    """What a request was, from its scope, which `identify` has seen, and from what was counted."""
+    state = scope["state"]
+    return Exchange(
+        request_id=state["request_id"],
+        trace_id=state["ids"]["trace_id"],
+        method=scope["method"],
+        route=getattr(scope.get("route"), "path", "other"),
+        status=status,
+        problem=state.get("problem"),
+        received=received,
+        sent=sent,
+        total_s=total_s,
+        records=state.get("records", ()),
+    )
+
+
 class Identity:
     """Takes the caller's X-Request-ID and trace or makes them; they stand in the answer, in problems and in the log.
 
-    What nobody foresaw ends here, as a problem of status 500.
+    What nobody foresaw ends here, as a problem of status 500. Every observer
+    gets one Exchange of every request once its answer has ended.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observers: list[Observer]) -> None:
         self.app = app
+        self._observers = observers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,33 +65,43 @@ class Identity:
             return
         start = perf_counter()
         ids, carried = identify(scope)
-        status = 0
+        status = received = sent = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message).update(carried)
+            sent += len(message.get("body", b""))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(**ids):
             try:
-                await self.app(scope, receive, send_with_id)
+                await self.app(scope, counted, send_with_id)
             except ClientDisconnect:
                 status = _CLIENT_CLOSED
             except Exception as error:  # the HTTP edge: nothing may pass it as a traceback
                 if status:
                     raise
-                await problems.answer(Request(scope), error)(scope, receive, send_with_id)
+                await problems.answer(Request(scope), error)(scope, counted, send_with_id)
+            total_s = perf_counter() - start
+            exchange = conclude(scope, status, received, sent, total_s)
+            for observe in self._observers:
+                observe(exchange)
             level = "debug" if scope["path"] in _QUIET else "info"
-            latency_ms = round((perf_counter() - start) * 1000, 2)
             getattr(log, level)(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                latency_ms=latency_ms,
-                **to_fields(scope["state"].get("records", [])),
+                latency_ms=round(total_s * 1000, 2),
+                **to_fields(exchange.records),
             )
 
 

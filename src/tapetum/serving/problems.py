@@ -93,6 +93,7 @@ def describe(error: Exception, ids: Ids) -> Problem:
 def answer(request: Request, error: Exception) -> JSONResponse:
     """The response to an error of our tree, or to one that nobody foresaw."""
     problem = describe(error, request.state.ids)
+    request.state.problem = kind_of(error).slug
     return _response(problem, _HEADERS.get(problem.status))
 
 
@@ -119,6 +120,7 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         if error.status_code == 400:
             return answer(request, errors.MalformedRequest(f"the body cannot be read: {error.detail}"))
+        request.state.problem = kind_of(error).slug
         detail = {
             404: f"there is nothing at {request.url.path}: /docs lists what there is",
             405: f"{request.url.path} does not take {request.method}: /docs lists what it takes",

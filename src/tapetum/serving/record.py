@@ -1,4 +1,4 @@
-"""What the service knows of one picture that it was asked about, once the request has ended."""
+"""What the service knows of one request, and of each picture in it, once it has ended."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Record:
-    """All facts of one picture: metrics, windows, logs and drift feed on them and on nothing else.
+    """All facts of one picture.
 
     `outcome` is `answered`, or the last word of the type of the problem that
     was the answer. A request that failed before its pictures were known has
@@ -45,9 +45,30 @@ class Record:
     version: str | None = None
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """All facts of one request and its answer: metrics, windows, logs and drift feed on them and on nothing else.
+
+    `route` is the path as the service knows it, or `other`; `problem` the last
+    word of the type of the problem that was the answer, None where none was.
+    `received` and `sent` are bytes of bodies. `records` are of its pictures.
+    """
+
+    request_id: str
+    trace_id: str
+    method: str
+    route: str
+    status: int
+    problem: str | None
+    received: int
+    sent: int
+    total_s: float
+    records: tuple[Record, ...] = ()
+
+
 _OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
 
-Observer = Callable[[Record], None]
+Observer = Callable[[Exchange], None]
 
 
 def make(

@@ -1,13 +1,13 @@
 """What the front knows of each picture, as one record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from anyio.lowlevel import checkpoint
 
 from tapetum.serving.app import create_app
-from tapetum.serving.record import Record
+from tapetum.serving.record import Exchange, Record
 from tapetum.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -19,21 +19,27 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def records() -> list[Record]:
+def exchanges() -> list[Exchange]:
     return []
 
 
 @pytest.fixture
-async def client(bundle_path, records) -> AsyncIterator[httpx.AsyncClient]:
+def records(exchanges) -> Callable[[], list[Record]]:
+    return lambda: [record for exchange in exchanges for record in exchange.records]
+
+
+@pytest.fixture
+async def client(bundle_path, exchanges) -> AsyncIterator[httpx.AsyncClient]:
     """An application in this process, ready, with an observer."""
     app = create_app(Settings(bundle=bundle_path, workers=0))
-    app.state.observers.append(records.append)
+    app.state.observers.append(exchanges.append)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as asking,
     ):
         while (await asking.get("/ready")).status_code != 200:
             await checkpoint()  # which the request itself is not, where nothing in it waits
+        exchanges.clear()
         yield asking
 
 
@@ -45,7 +51,7 @@ def bright(trained) -> bytes:
 async def test_an_answered_picture_is_known_with_all_its_facts(client, records, bright):
     answer = (await client.post("/predict", content=bright, headers={"X-Request-ID": "order-66"})).json()
 
-    (record,) = records
+    (record,) = records()
     assert (record.request_id, record.path, record.outcome, record.status) == ("order-66", "/predict", "answered", 200)
     assert (record.size, record.width, record.height) == (len(bright), 24, 24)
     assert (record.label, record.confidence) == (answer["prediction"], answer["confidence"])
@@ -59,9 +65,9 @@ async def test_an_answered_picture_is_known_with_all_its_facts(client, records, 
 async def test_each_picture_of_a_batch_has_a_record(client, records, bright):
     await client.post("/predict/batch", files=[("files", bright), ("files", b"hello"), ("files", bright)])
 
-    assert [record.outcome for record in records] == ["answered", "not-a-picture", "answered"]
-    assert [record.size for record in records] == [len(bright), 5, len(bright)]
-    assert len({record.request_id for record in records}) == 1
+    assert [record.outcome for record in records()] == ["answered", "not-a-picture", "answered"]
+    assert [record.size for record in records()] == [len(bright), 5, len(bright)]
+    assert len({record.request_id for record in records()}) == 1
 
 
 @pytest.mark.parametrize(
@@ -79,9 +85,29 @@ async def test_a_request_without_an_answer_has_a_record_unless_it_was_refused_by
     response = await client.post("/predict", **request_of)
 
     assert response.status_code == status
-    assert [(record.outcome, record.status, record.label) for record in records] == (
+    assert [(record.outcome, record.status, record.label) for record in records()] == (
         [(outcome, status, None)] if outcome else []
     )
+
+
+async def test_a_request_is_known_by_its_route_and_what_it_weighed(client, exchanges, bright):
+    answer = await client.post("/predict", content=bright, headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    refusal = await client.post("/predict", content=b"hello")
+    await client.get("/ready")
+    await client.get("/nowhere/at/all")
+
+    assert [(each.method, each.route, each.status, each.problem, len(each.records)) for each in exchanges] == [
+        ("POST", "/predict", 200, None, 1),
+        ("POST", "/predict", 415, "not-a-picture", 1),
+        ("GET", "/ready", 200, None, 0),
+        ("GET", "other", 404, "not-found", 0),
+    ]
+    assert [(each.received, each.sent) for each in exchanges[:2]] == [
+        (len(bright), len(answer.content)),
+        (5, len(refusal.content)),
+    ]
+    assert exchanges[0].trace_id == "a" * 32
+    assert all(each.total_s > 0 for each in exchanges)
 
 
 async def test_what_a_request_held_is_given_back(client, bright):
