@@ -65,9 +65,14 @@ class Instruments:
         self._inference = Histograms(metrics.INFERENCE_TIME)
         self._inference_here: Histogram | None = None
         self._classes: frozenset[str] = frozenset()
-        plain = (metrics.LATENCY, metrics.QUEUE_TIME, metrics.DECODE_TIME, metrics.CONFIDENCE, metrics.MARGIN)
-        self._plain = [Histograms(series) for series in plain]
-        self._latency, self._queue, self._decode, self._confidence, self._margin = (each.of() for each in self._plain)
+        unlabelled = (metrics.LATENCY, metrics.QUEUE_TIME, metrics.DECODE_TIME, metrics.CONFIDENCE, metrics.MARGIN)
+        plain = [Histograms(series) for series in unlabelled]
+        self._latency, self._queue, self._decode, self._confidence, self._margin = (each.of() for each in plain)
+        self._tallies = (
+            *(self._requests, self._problems, self._predictions),
+            *(self._low_confidence, self._errors, self._shed),
+        )
+        self._histograms = (self._times, self._received, self._sent, self._inference, *plain)
         self._shed.expect((reason,) for reason in SHED)
         self._problems.expect((OTHER, kind.slug) for kind in problems.OF_CONNECTIONS)
         self._requests.expect((OTHER, OTHER, str(kind.status)) for kind in problems.OF_CONNECTIONS)
@@ -142,9 +147,8 @@ class Instruments:
 
     def collect(self) -> Iterator[Family]:
         """Every family with what it counts now."""
-        tallies = (self._requests, self._problems, self._predictions, self._low_confidence, self._errors, self._shed)
-        histograms = (self._times, self._received, self._sent, self._inference, *self._plain)
-        yield from (each.family() for each in (*tallies, *histograms))
+        yield from (tally.family() for tally in self._tallies)
+        yield from (histograms.family() for histograms in self._histograms)
         families: dict[Series, CounterMetricFamily | GaugeMetricFamily] = {}
         for series, value, labels in (reading for source in self.sources for reading in _read(source)):
             if series not in families:
