@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import problems
@@ -45,13 +46,18 @@ class Record:
     version: str | None = None
 
 
+OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Exchange:
     """All facts of one request and its answer: metrics, windows, logs and drift feed on them and on nothing else.
 
-    `route` is the path as the service knows it, or `other`; `problem` the last
-    word of the type of the problem that was the answer, None where none was.
-    `received` and `sent` are bytes of bodies. `records` are of its pictures.
+    `method` is one of HTTP's own, or `other`; `route` the path as the service
+    knows it, or `other`; `problem` the last word of the type of the problem
+    that was the answer, None where none was: whatever callers may send, each
+    has few values. `received` and `sent` are bytes of bodies. `records` are of
+    its pictures.
     """
 
     request_id: str
@@ -69,6 +75,21 @@ class Exchange:
 _OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
 
 Observer = Callable[[Exchange], None]
+
+
+class Refusal(NamedTuple):
+    """A problem that the connection answered while the application was still at the request; `sent` are bytes."""
+
+    status: int
+    problem: str
+    sent: int
+
+
+@dataclass
+class InFlight:
+    """How many requests have begun and not ended."""
+
+    number: int = 0
 
 
 def make(
