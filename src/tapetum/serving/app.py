@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -16,10 +17,11 @@ from tapetum.serving.door import Door
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
-from tapetum.serving.record import Observer
 from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
+from tapetum.watch.record import Observer
+from tapetum.watch.window import Window
 
 
 def _end_process() -> None:
@@ -30,12 +32,14 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
     instruments = Instruments()
     model = Model(settings, on_failure)
-    observers: list[Observer] = [instruments.observe]
+    window = Window(settings.window_s, settings.low_confidence, monotonic)
+    observers: list[Observer] = [instruments.observe, window.observe]
 
     async def load() -> None:
         await model.load()
         if model.is_loaded:
             instruments.expect(model.facts.labels)
+            window.expect(model.facts.labels)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -50,6 +54,7 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.access = Access(settings)
     app.state.model = model
     app.state.instruments = instruments
+    app.state.window = window
     app.state.observers = observers
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
