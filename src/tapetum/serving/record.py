@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import problems
@@ -20,7 +21,23 @@ class Outcome:
     queue_s: float = 0.0
 
 
+OTHER = "other"
 _OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
+
+
+class Refusal(NamedTuple):
+    """A problem that the connection answered while the application was still at the request; `sent` are bytes."""
+
+    status: int
+    problem: str
+    sent: int
+
+
+@dataclass
+class InFlight:
+    """How many requests have begun and not ended."""
+
+    number: int = 0
 
 
 def make(

@@ -36,9 +36,11 @@ class Record:
 class Exchange:
     """All facts of one request and its answer: metrics, windows, logs and drift feed on them and on nothing else.
 
-    `route` is the path as the service knows it, or `other`; `problem` the last
-    word of the type of the problem that was the answer, None where none was.
-    `received` and `sent` are bytes of bodies. `records` are of its pictures.
+    `method` is one of HTTP's own, or `other`; `route` the path as the service
+    knows it, or `other`; `problem` the last word of the type of the problem
+    that was the answer, None where none was: whatever callers may send, each
+    has few values. `received` and `sent` are bytes of bodies. `records` are of
+    its pictures.
     """
 
     request_id: str
