@@ -15,7 +15,7 @@ from tapetum import __version__
 from tapetum.serving import operations, problems, readings, system_readings, tracing
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
-from tapetum.serving.door import Door
+from tapetum.serving.door import Door, Doorway
 from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
@@ -73,13 +73,14 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.system = system
     app.state.gpus = gpus
     app.state.observers = observers
+    app.state.door = Door(model, observers)
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
     app.include_router(operations.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)
-    app.add_middleware(Door, model=model, observers=observers)
+    app.add_middleware(Doorway, door=app.state.door)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
