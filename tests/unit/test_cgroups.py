@@ -57,7 +57,12 @@ def test_memory_of_version_1_is_too(kernel):
         {},
         {"proc/self/cgroup": "0::/\n"},
         v2(memory_max="max\n", memory_current="1000\n", memory_stat=STAT),
-        v1("memory", memory_limit_in_bytes=UNLIMITED_V1, memory_usage_in_bytes="1\n", memory_stat="total_inactive_file 0"),
+        v1(
+            "memory",
+            memory_limit_in_bytes=UNLIMITED_V1,
+            memory_usage_in_bytes="1\n",
+            memory_stat="total_inactive_file 0",
+        ),
     ],
     ids=["no groups", "no files", "no limit", "no limit of version 1"],
 )
