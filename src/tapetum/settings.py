@@ -102,6 +102,9 @@ class Settings(BaseSettings):
         description="Origins whose web pages may call, such as `https://a.example, https://b.example`; "
         "`*` is every page, nothing is none.",
     )
+    window_s: Seconds = Field(
+        60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")
     cache_dir: Path = Field(Path("runs/cache"), description="Folder of decoded training pictures; may be deleted.")

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import problems, readings, tracing
+from tapetum.serving import operations, problems, readings, system_readings, tracing
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
 from tapetum.serving.door import Door, Doorway
@@ -23,6 +24,10 @@ from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
+from tapetum.watch import gpu
+from tapetum.watch.sampler import Sampler
+from tapetum.watch.system import System
+from tapetum.watch.window import Window
 
 
 def _end_process() -> None:
@@ -33,19 +38,28 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
     instruments = Instruments(settings.low_confidence)
     model = Model(settings, on_failure)
+    window = Window(settings.window_s, settings.low_confidence, monotonic)
+    machine = System()
+    system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
     in_flight = InFlight()
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
-    observers: list[Observer] = [instruments.observe]
+    instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus)]
+    observers: list[Observer] = [instruments.observe, window.observe]
 
     async def load() -> None:
         await model.load()
         if model.opened is not None and model.is_loaded:
             instruments.expect_model(model.facts.labels, settings.engine, model.opened.device)
+            window.expect(model.facts.labels)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(load())
+        system.start()
+        gpus.start()
         yield
+        system.stop()
+        gpus.stop()
         loading.cancel()
         await asyncio.wait([loading])
         await model.close()
@@ -55,10 +69,14 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.access = Access(settings)
     app.state.model = model
     app.state.instruments = instruments
+    app.state.window = window
+    app.state.system = system
+    app.state.gpus = gpus
     app.state.observers = observers
     app.state.door = Door(model, observers)
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
+    app.include_router(operations.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)
