@@ -83,6 +83,9 @@ class ServiceSettings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=1)] = Field(
         DEFAULT_MAX_PIXELS, description="Largest picture, in pixels, checked before it is decoded."
     )
+    low_confidence: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.6, description="Probability of the predicted class below which a prediction counts as one of low confidence."
+    )
     api_keys_file: Path | None = Field(
         None, description="File of the keys that open prediction, one a line; without it prediction is open."
     )
@@ -95,6 +98,9 @@ class ServiceSettings(BaseSettings):
         pattern=r"^(\*|https?://[^\s,/*]+( *, *https?://[^\s,/*]+)*)?$",
         description="Origins whose web pages may call, such as `https://a.example, https://b.example`; "
         "`*` is every page, nothing is none.",
+    )
+    window_s: Seconds = Field(
+        60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")
