@@ -12,7 +12,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import problems, readings, tracing
+from tapetum.serving import alert_routes, problems, readings, tracing
+from tapetum.serving.alarm import Alarm, measures
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
 from tapetum.serving.door import Door
@@ -37,7 +38,16 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     model = Model(settings, on_failure)
     window = Window(settings.window_s, settings.low_confidence, monotonic)
     in_flight = InFlight()
-    instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
+    alarm = Alarm(
+        settings,
+        measures(window, settings.alert_min_requests),
+        lambda: model.facts.name if model.is_loaded else "tapetum",
+    )
+    instruments.sources += [
+        readings.of_requests(in_flight),
+        readings.of_model(model, settings.engine),
+        alarm.readings,
+    ]
     observers: list[Observer] = [instruments.observe, window.observe]
 
     async def load() -> None:
@@ -48,10 +58,11 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(load())
+        tasks = [asyncio.create_task(load()), asyncio.create_task(alarm.run())]
         yield
-        loading.cancel()
-        await asyncio.wait([loading])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await model.close()
 
     app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
@@ -60,9 +71,11 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.model = model
     app.state.instruments = instruments
     app.state.window = window
+    app.state.alarm = alarm
     app.state.observers = observers
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
+    app.include_router(alert_routes.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)
