@@ -17,6 +17,7 @@ LAYERS = (
         "registry",
         "files",
         "machine",
+        "cgroups",
         "recipe",
         "settings",
         "alert_settings",
@@ -43,6 +44,8 @@ HEAVY = {
     "sklearn": ("data/sources.py",),
     "matplotlib": ("evaluation/",),
     "kagglehub": ("data/kaggle.py",),
+    "psutil": ("watch/system.py",),
+    "pynvml": ("watch/gpu.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),
 }

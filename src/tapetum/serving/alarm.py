@@ -18,6 +18,8 @@ from tapetum.watch.account import Account, account
 from tapetum.watch.alerting import Alerting, Notice, Value
 from tapetum.watch.letters import Place
 from tapetum.watch.outbox import Letter, Outbox
+from tapetum.watch.sampler import Sampler
+from tapetum.watch.system_figures import SystemFigures
 from tapetum.watch.window import Window
 
 TEST_EVERY_S = 60.0
@@ -26,8 +28,11 @@ CLOSE_S = 3.0
 log = structlog.get_logger()
 
 
-def measures(window: Window, least: int) -> dict[str, Value]:
-    """What the rules are about, each unknown where fewer than `least` requests or predictions are in the window."""
+def measures(window: Window, system: Sampler[SystemFigures], least: int) -> dict[str, Value]:
+    """What the rules are about, by the names that they have for it.
+
+    Shares and averages are unknown where fewer than `least` requests or predictions are in the window.
+    """
 
     def error_rate() -> float | None:
         figures = window.api()
@@ -45,9 +50,9 @@ def measures(window: Window, least: int) -> dict[str, Value]:
         "error_rate": error_rate,
         "confidence_average": confidence_average,
         "confidence_minimum": confidence_minimum,
-        "cpu": lambda: None,
-        "memory": lambda: None,
-        "disk": lambda: None,
+        "cpu": lambda: system.latest.cpu.share,
+        "memory": lambda: system.latest.memory.share if system.latest.memory else None,
+        "disk": lambda: system.latest.disk.share if system.latest.disk else None,
     }
 
 

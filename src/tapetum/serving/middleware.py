@@ -61,6 +61,8 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
 
 def _route(scope: Scope) -> str:
     """The path of the route that took the request, or would have where it was refused before."""
+    if "route" in scope["state"]:
+        return str(scope["state"]["route"])
     paths: frozenset[str] = scope["app"].state.paths if "app" in scope else frozenset()
     taken: str = getattr(scope.get("route"), "path", OTHER)
     path: str = taken if taken in paths else scope.get("path", OTHER)

@@ -56,7 +56,9 @@ class Sketch:
         self._greatest = -math.inf
 
     def add(self, value: float) -> None:
-        """Take a value of at least 0."""
+        """Take a value of at least 0; whatever else a worker that a picture has taken over may send is no value."""
+        if not 0 <= value < math.inf:
+            return
         self._counts[self._scale.bucket(value)] += 1
         self._sum += value
         self._least = min(self._least, value)
