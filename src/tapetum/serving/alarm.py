@@ -63,23 +63,16 @@ class Alarm:
     `/alerts/status`, in `/metrics` and in the log all the same.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        values: Mapping[str, Value],
-        model: Callable[[], str],
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
+    def __init__(self, settings: Settings, values: Mapping[str, Value], model: Callable[[], str]) -> None:
         chosen = account(settings)
         self.account = chosen if isinstance(chosen, Account) else None
         self.silence = chosen if isinstance(chosen, str) else None
         self.every_s = settings.alert_every_s
         self.values = values
-        self.clock = clock
-        self.outbox = Outbox(self._send, clock)
-        self.alerting = Alerting(rules.of(settings), values, self._post if self.account else None, clock)
+        self.outbox = Outbox(self._send)
+        self.alerting = Alerting(rules.of(settings), values, self._post if self.account else None)
         self._model = model
-        self._test_from = clock()
+        self._test_from = monotonic()
 
     async def run(self) -> None:
         """Look at the rules again and again until cancelled; what waits to be sent then has some seconds left."""
@@ -98,7 +91,7 @@ class Alarm:
         """Send a test mail now, past all that waits. Raises SwitchedOff, TooSoon or MailError."""
         if self.account is None:
             raise SwitchedOff(f"alerts are not mailed: {self.silence}")
-        now = self.clock()
+        now = monotonic()
         if now < self._test_from:
             wait_s = self._test_from - now
             raise TooSoon(f"there is one test mail in {TEST_EVERY_S:g} s at most: try again in {wait_s:.0f} s", wait_s)

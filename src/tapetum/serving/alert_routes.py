@@ -1,7 +1,8 @@
 """The routes of the service's own alerts."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from time import monotonic
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
@@ -93,7 +94,9 @@ async def _alarm(request: Request) -> Alarm:
 
 TheAlarm = Annotated[Alarm, Depends(_alarm)]
 
-router = APIRouter(prefix="/alerts", dependencies=[Depends(observing)])
+_PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
+
+router = APIRouter(prefix="/alerts", dependencies=[Depends(observing)], responses={401: _PROBLEM})
 
 
 @router.get("/status")
@@ -106,7 +109,7 @@ async def status(alarm: TheAlarm) -> AlertsStatus:
         account=_account(alarm.account) if alarm.account else None,
         every_s=alarm.every_s,
         metrics={name: value() for name, value in alarm.values.items()},
-        alerts=[_alert(alert, alarm.clock()) for alert in alarm.alerting.alerts],
+        alerts=[_alert(alert, monotonic()) for alert in alarm.alerting.alerts],
         mails=Mails(
             waiting=alarm.outbox.waiting,
             sent=alarm.outbox.sent,
@@ -120,7 +123,7 @@ async def status(alarm: TheAlarm) -> AlertsStatus:
 @router.post(
     "/test",
     responses={
-        code: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": description}
+        code: _PROBLEM | {"description": description}
         for code, description in (
             (403, "Alerts are not mailed, and why."),
             (429, "A test mail was asked for a moment ago."),
