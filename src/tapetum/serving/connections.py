@@ -15,7 +15,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tapetum.serving import problems
-from tapetum.serving.middleware import conclude, identify
+from tapetum.serving.middleware import conclude, identify, tell
 from tapetum.serving.problems import Kind
 from tapetum.serving.record import OTHER, Observer, Refusal
 
@@ -193,12 +193,11 @@ class Connection(HttpToolsProtocol):
             scope: Scope = {"type": "http", "method": OTHER, "headers": []}
             sent = self._answer(scope, kind, detail)
             scope["state"]["problem"] = kind.slug
-            exchange = conclude(scope, kind.status, 0, sent, self.loop.time() - self._begun_at)
-            for observe in self._observers:
-                observe(exchange)
+            tell(self._observers, conclude(scope, kind.status, 0, sent, self.loop.time() - self._begun_at))
         elif not self.cycle.response_started:
-            sent = self._answer(self.cycle.scope, kind, detail)
-            self.cycle.scope["state"]["refusal"] = Refusal(kind.status, kind.slug, sent)
+            scope = cast(Scope, self.cycle.scope)
+            sent = self._answer(scope, kind, detail)
+            scope["state"]["refusal"] = Refusal(kind.status, kind.slug, sent)
         self.transport.close()
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
