@@ -20,6 +20,7 @@ LAYERS = (
         "cgroups",
         "recipe",
         "settings",
+        "alert_settings",
         "metrics",
         "logs",
         "scores",

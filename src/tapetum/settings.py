@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from tapetum.alert_settings import AlertSettings
 from tapetum.errors import ConfigError
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
@@ -20,8 +21,8 @@ PREFIX = "TAPETUM_"
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
-class Settings(BaseSettings):
-    """Facts of one deployment; facts of the model live in its bundle."""
+class ServiceSettings(BaseSettings):
+    """Part of `Settings`: all but what concerns alerts."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
     )
 
 
+class Settings(AlertSettings, ServiceSettings):
+    """Facts of one deployment; facts of the model live in its bundle."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """One setting as `tapetum config show` prints it."""
@@ -170,8 +175,8 @@ def origins() -> list[Origin]:
 
 
 def masked(value: object) -> str:
-    """A text to print, with the password of any address in it as ***."""
-    return re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", str(value))
+    """A text to print, with a secret, and the password of any address, as ***."""
+    return "***" if isinstance(value, SecretStr) else re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", str(value))
 
 
 def _complaint(problem: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ SLOTS = 60
 # Who watches the service does not change what is seen: a probe a second would hide an outage of predictions.
 WATCHING = {
     *("/health", "/ready", "/metrics"),
-    *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status"),
+    *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status", "/alerts/test"),
 }
 
 
