@@ -4,12 +4,14 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import problems, tracing
+from tapetum.logs.journal import Journal
+from tapetum.serving import logging_status, problems, tracing
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
 from tapetum.serving.door import Door
@@ -26,9 +28,16 @@ def _end_process() -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process) -> FastAPI:
-    """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
+def create_app(
+    settings: Settings, on_failure: Callable[[], None] = _end_process, journal: Journal | None = None
+) -> FastAPI:
+    """The service of one bundle; `on_failure` is called when that bundle cannot be served.
+
+    `journal` is where the process logs, if that was configured.
+    """
+    journal = journal or Journal()
     instruments = Instruments()
+    instruments.sources.append(partial(logging_status.readings, journal))
     model = Model(settings, on_failure)
     observers: list[Observer] = [instruments.observe]
 
@@ -44,6 +53,8 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
         loading.cancel()
         await asyncio.wait([loading])
         await model.close()
+        # Some servers end the process without Python's own end, by the signal that they were stopped with.
+        await asyncio.to_thread(journal.close)
 
     app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
     app.state.settings = settings
@@ -51,8 +62,10 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.model = model
     app.state.instruments = instruments
     app.state.observers = observers
+    app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
+    app.include_router(logging_status.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers)
