@@ -72,6 +72,11 @@ def _write(number: int, content: bytes) -> int:
         return os.write(number, content)
 
 
+def _open(path: Path) -> int:
+    # Without O_NONBLOCK a pipe that nobody reads would hold the process up before it has begun.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
+
+
 class Console:
     """Standard error, as JSON or as text for people; it waits for whoever reads it."""
 
@@ -135,10 +140,11 @@ class File:
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.stat(self._path), os.fstat(self._number)):
                     return self._number
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # Without O_NONBLOCK a pipe that nobody reads would hold the process up before it has begun.
-        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        fresh = os.open(self._path, how, 0o640)
+        try:
+            fresh = _open(self._path)
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = _open(self._path)
         if self._number is not None:
             os.close(self._number)
         self._number = fresh

@@ -58,7 +58,7 @@ class Outlet:
         self._last_error: tuple[str, float] | None = None
         self._writing_since: float | None = None
         self._is_ending = Event()
-        self._has_ended = False
+        self._has_ended = self._is_given_up = False
         self._thread = Thread(target=self._run, name=f"log to {destination.kind}", daemon=True)
         self._thread.start()
 
@@ -93,13 +93,17 @@ class Outlet:
         self._thread.join(within_s)
 
     def close(self) -> None:
-        """From now on a line is written by whoever puts it. The caller sees to it that nobody does meanwhile."""
+        """From now on a line is written by whoever puts it, until that fails once: the end must not wait.
+
+        The caller sees to it that nobody puts one meanwhile.
+        """
         if self._has_ended:
             return
         self._has_ended = True
         queued = [self._queue.get() for _ in range(self._queue.qsize())]
         late = [line for line in queued if line is not None]
         if self._thread.is_alive() or self._batch:
+            self._is_given_up = True
             self._dropped += len(late) + len(self._batch)
             self._batch = []
             self._tell_losses()
@@ -108,10 +112,11 @@ class Outlet:
             self._put_directly(line)
 
     def _put_directly(self, line: Line) -> None:
-        if not self._thread.is_alive():
+        if not self._is_given_up:
             self._batch = [self.destination.render(line)]
             if self._attempt() and not self._batch:
                 return
+            self._is_given_up = True
         self._dropped += 1
 
     def _run(self) -> None:
