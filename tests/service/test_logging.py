@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -41,6 +42,7 @@ class Syslog:
             self.address = f"{how}://127.0.0.1:{self._socket.getsockname()[1]}"
         if how == "tcp":
             self._socket.listen()
+            self._socket.settimeout(30)
 
     def drain(self) -> None:
         """Take what was sent so far; over TCP all until the sender hangs up."""
@@ -79,6 +81,26 @@ def syslog(how: str, folder: Path) -> Iterator[Syslog]:
             daemon.close()
 
 
+@contextmanager
+def drained(daemon: Syslog) -> Iterator[None]:
+    """A daemon that takes messages as they come, and all of them before the block is left."""
+    has_ended = threading.Event()
+
+    def take() -> None:
+        if daemon.how != "tcp":
+            while not has_ended.wait(0.01):
+                daemon.drain()
+        daemon.drain()
+
+    with ThreadPoolExecutor(1) as taker:
+        taking = taker.submit(take)
+        try:
+            yield
+        finally:
+            has_ended.set()
+        taking.result()
+
+
 def lines_of(*files: Path) -> Lines:
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
@@ -91,10 +113,9 @@ def stop(service: Service) -> None:
 def ask(service: Service, first: int, most: int) -> list[str]:
     """So many requests of eight callers; their ids."""
     ids = [f"asked-{number}" for number in range(first, first + most)]
-    address = service.client.base_url
 
     def get(request_id: str) -> int:
-        return httpx.get(address.join("/nothing"), headers={"X-Request-ID": request_id}, timeout=30).status_code
+        return service.client.get("/nothing", headers={"X-Request-ID": request_id}).status_code
 
     with ThreadPoolExecutor(8) as callers:
         assert set(callers.map(get, ids)) == {404}
@@ -118,11 +139,11 @@ def series(service: Service) -> dict[str, float]:
 def test_every_destination_gets_every_line_and_a_request_has_one_with_all_its_facts(start, tmp_path, bright, how):
     file = tmp_path / "logs" / "service.log"
     with syslog(how, tmp_path) as daemon:
-        service = start(TAPETUM_LOG_FILE=str(file), TAPETUM_LOG_SYSLOG=daemon.address)
-        answered = service.client.post("/predict", content=bright).json()
-        status = service.client.get("/logging-status").json()
-        stop(service)
-        daemon.drain()
+        with drained(daemon):
+            service = start(TAPETUM_LOG_FILE=str(file), TAPETUM_LOG_SYSLOG=daemon.address)
+            answered = service.client.post("/predict", content=bright).json()
+            status = service.client.get("/logging-status").json()
+            stop(service)
         sent = daemon.lines()
 
     assert sent == lines_of(file) == lines_of(service.log)
@@ -400,7 +421,7 @@ def hostile(bright: bytes) -> list[Callable[[httpx.Client], httpx.Response]]:
 def test_no_log_of_a_hostile_session_holds_a_key_a_password_or_a_byte_of_a_picture(start, tmp_path, bright, workers):
     for name in ("key", "operator"):
         (tmp_path / name).write_text(SECRETS[name])
-    with syslog("udp", tmp_path) as daemon:
+    with syslog("udp", tmp_path) as daemon, drained(daemon):
         service = start(
             TAPETUM_WORKERS=workers,
             TAPETUM_API_KEYS_FILE=str(tmp_path / "key"),
@@ -410,7 +431,6 @@ def test_no_log_of_a_hostile_session_holds_a_key_a_password_or_a_byte_of_a_pictu
         )
         answers = [send(service.client) for send in hostile(bright)]
         stop(service)
-        daemon.drain()
 
     logged = (tmp_path / "log").read_text()
     everything = logged + service.log.read_text() + b"\n".join(daemon.messages).decode()

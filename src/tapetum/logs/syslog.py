@@ -88,16 +88,23 @@ class Syslog:
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:  # the line stands: it may be read yet
                 raise OSError(f"it took nothing for {self._timeout_s:g} s") from None
-            self._hang_up()
+            self.hang_up()
             raise
 
     def open(self) -> socket.socket:
         """The line to the daemon. Raises OSError."""
         if self._socket is not None and self._address.how == "tcp" and _is_closed(self._socket):
-            self._hang_up()
+            self.hang_up()
         if self._socket is None:
             self._socket = _connect(self._address, self._timeout_s)
         return self._socket
+
+    def hang_up(self) -> None:
+        """End the line; the next message begins another."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._tear.forget()
 
     def _send_each(self, connected: socket.socket, lines: Sequence[bytes]) -> int:
         for number, message in enumerate(lines):
@@ -119,12 +126,6 @@ class Syslog:
             self._was_refused = True
             raise OSError(reason, os.strerror(reason))
         self._was_refused = False
-
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
-        self._tear.forget()
 
 
 def _connect(address: Address, timeout_s: float) -> socket.socket:

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +26,22 @@ RFC3164 = re.compile(
 
 def line(event: str, level: str = "info") -> Line:
     return Line(dict(finish(None, level, {"level": level, "event": event, "title": "Katze – 猫"})))
+
+
+Call = Callable[..., Syslog]
+
+
+@pytest.fixture
+def call() -> Iterator[Call]:
+    """Open the line to a daemon, which is ended after the test."""
+    with ExitStack() as stack:
+
+        def caller(how: str, host: str, port: int = 0, **chosen: float) -> Syslog:
+            daemon = Syslog(Address(how, host, port), **chosen)
+            stack.callback(daemon.hang_up)
+            return daemon
+
+        yield caller
 
 
 def send(daemon: Syslog, *lines: Line) -> int:
@@ -89,8 +106,8 @@ def test_what_is_no_address_is_named(text):
 
 
 @pytest.mark.parametrize(("level", "priority"), [("debug", 31), ("info", 30), ("warning", 28), ("error", 27)])
-def test_a_datagram_is_a_message_of_rfc_5424(udp, level, priority):
-    daemon = Syslog(Address("udp", "127.0.0.1", port_of(udp)))
+def test_a_datagram_is_a_message_of_rfc_5424(call, udp, level, priority):
+    daemon = call("udp", "127.0.0.1", port_of(udp))
 
     assert send(daemon, line("ready", level)) == 1
 
@@ -102,10 +119,10 @@ def test_a_datagram_is_a_message_of_rfc_5424(udp, level, priority):
     assert found["host"].decode() == socket.gethostname()
 
 
-def test_a_local_socket_gets_messages_as_local_daemons_expect_them(tmp_path):
+def test_a_local_socket_gets_messages_as_local_daemons_expect_them(call, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "log"))
-        daemon = Syslog(Address("unix", str(tmp_path / "log")))
+        daemon = call("unix", str(tmp_path / "log"))
 
         send(daemon, line("ready", "critical"))
 
@@ -114,8 +131,8 @@ def test_a_local_socket_gets_messages_as_local_daemons_expect_them(tmp_path):
     assert json.loads(found["message"])["event"] == "ready"
 
 
-def test_over_tcp_each_message_has_its_length_before_it(tcp):
-    daemon = Syslog(Address("tcp", "127.0.0.1", port_of(tcp)))
+def test_over_tcp_each_message_has_its_length_before_it(call, tcp):
+    daemon = call("tcp", "127.0.0.1", port_of(tcp))
 
     send(daemon, *(line(str(number)) for number in range(20)))
 
@@ -123,8 +140,8 @@ def test_over_tcp_each_message_has_its_length_before_it(tcp):
         assert events(islice(frames(connection), 20)) == list(map(str, range(20)))
 
 
-def test_a_message_is_no_longer_than_daemons_take_and_ends_with_a_whole_character(udp):
-    daemon = Syslog(Address("udp", "127.0.0.1", port_of(udp)))
+def test_a_message_is_no_longer_than_daemons_take_and_ends_with_a_whole_character(call, udp):
+    daemon = call("udp", "127.0.0.1", port_of(udp))
     long = Line(dict(finish(None, "error", {"level": "error", "event": "failed", "exception": "猫" * 16_000})))
 
     daemon.write([daemon.render(long)])
@@ -134,9 +151,9 @@ def test_a_message_is_no_longer_than_daemons_take_and_ends_with_a_whole_characte
     assert received.decode().endswith("猫")
 
 
-def test_a_dead_daemon_on_this_machine_is_noticed_and_no_line_is_lost_when_it_returns(udp):
+def test_a_dead_daemon_on_this_machine_is_noticed_and_no_line_is_lost_when_it_returns(call, udp):
     port = port_of(udp)
-    daemon = Syslog(Address("udp", "127.0.0.1", port))
+    daemon = call("udp", "127.0.0.1", port)
     send(daemon, line("before"))
     udp.close()
 
@@ -149,8 +166,8 @@ def test_a_dead_daemon_on_this_machine_is_noticed_and_no_line_is_lost_when_it_re
         assert events(again.recv(70_000) for _ in range(2)) == ["meanwhile", "after"]
 
 
-def test_a_daemon_that_hangs_up_is_called_again_and_what_it_did_not_get_is_sent_anew(tcp):
-    daemon = Syslog(Address("tcp", "127.0.0.1", port_of(tcp)))
+def test_a_daemon_that_hangs_up_is_called_again_and_what_it_did_not_get_is_sent_anew(call, tcp):
+    daemon = call("tcp", "127.0.0.1", port_of(tcp))
     send(daemon, line("first"))
     with tcp.accept()[0] as first:
         next(frames(first))
@@ -161,9 +178,9 @@ def test_a_daemon_that_hangs_up_is_called_again_and_what_it_did_not_get_is_sent_
         assert events(islice(frames(second), 1)) == ["second"]
 
 
-def test_a_daemon_that_does_not_read_is_an_error_and_gets_every_line_whole_once_it_does(tcp):
+def test_a_daemon_that_does_not_read_is_an_error_and_gets_every_line_whole_once_it_does(call, tcp):
     """Where a message was torn it goes on, on the same connection."""
-    daemon = Syslog(Address("tcp", "127.0.0.1", port_of(tcp)), timeout_s=0.05)
+    daemon = call("tcp", "127.0.0.1", port_of(tcp), timeout_s=0.05)
     rest = [daemon.render(line(f"{number} {'x' * 1500}")) for number in range(20_000)]
     unsent = list(rest)
 
@@ -186,8 +203,8 @@ def test_a_daemon_that_does_not_read_is_an_error_and_gets_every_line_whole_once_
     assert [event.split()[0] for event in received] == list(map(str, range(sent + 50)))
 
 
-def test_a_local_socket_that_is_not_there_is_an_error_until_it_is(tmp_path: Path):
-    daemon = Syslog(Address("unix", str(tmp_path / "log")))
+def test_a_local_socket_that_is_not_there_is_an_error_until_it_is(call, tmp_path: Path):
+    daemon = call("unix", str(tmp_path / "log"))
     with pytest.raises(FileNotFoundError):
         send(daemon, line("early"))
 
