@@ -156,7 +156,9 @@ GPU_POWER = Series("gpu_power_watts", "gauge", "watts", "Power drawn.", labels=_
 LOG_LINES = Series("log_lines_total", "counter", "lines", "Lines logged.", labels=("level",))
 LOG_DROPPED = Series("log_lines_dropped_total", "counter", "lines", "Lines lost since the queue of lines was full.")
 LOG_HANDLER_UP = Series("log_handler_up", "gauge", "1", "1 while lines reach this destination, else 0.", ("handler",))
-LOG_HANDLER_ERRORS = Series("log_handler_errors_total", "counter", "lines", "Lines it failed to take.", ("handler",))
+LOG_HANDLER_ERRORS = Series(
+    "log_handler_errors_total", "counter", "attempts", "Failed attempts to write to it.", ("handler",)
+)
 LOG_FILE_SIZE = Series("log_file_size_bytes", "gauge", "bytes", "Size of the log file, without its rotated ones.")
 
 # The service's own alerts and their mails.

@@ -108,6 +108,16 @@ class ServiceSettings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")
+    log_file: Path | None = Field(None, description="File that lines are appended to as JSON; unset, there is none.")
+    log_file_max_bytes: Annotated[int, Field(ge=1000)] = Field(
+        10_000_000, description="Size at which the log file becomes `.1`, and `.1` becomes `.2`."
+    )
+    log_file_keep: Annotated[int, Field(ge=0, le=1000)] = Field(
+        5, description="How many such older log files stay; 0 keeps none."
+    )
+    log_syslog: str | None = Field(
+        None, description="Syslog that lines are sent to: `/dev/log`, `udp://HOST:514` or `tcp://HOST:601`."
+    )
     cache_dir: Path = Field(Path("runs/cache"), description="Folder of decoded training pictures; may be deleted.")
     mlflow_tracking_uri: str = Field(
         "sqlite:///mlruns/mlflow.db",

@@ -30,7 +30,8 @@ def command(
 
     Example: tapetum serve runs/pets/bundle --port 8000
     """
-    from tapetum import logs, settings
+    from tapetum import settings
+    from tapetum.logs import setup
     from tapetum.serving import server
 
     given = {
@@ -43,7 +44,10 @@ def command(
         "precision": precision,
     }
     chosen = settings.load(**given)
-    logs.configure(chosen.log_level, chosen.log_format)
+    journal = setup.configure(chosen)
     for complaint in settings.unknown_variables(settings.given()):
         click.echo(f"warning: {complaint}", err=True)
-    server.run(chosen)
+    try:
+        server.run(chosen, journal)
+    finally:
+        journal.close()

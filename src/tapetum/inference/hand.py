@@ -4,6 +4,7 @@ It is started by the front with a connected socket, and lives as long as that.
 """
 
 import ctypes
+import faulthandler
 import json
 import signal
 import socket
@@ -75,6 +76,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _end_with_the_front()
+    faulthandler.enable()  # should a decoder crash, the front logs where
     with socket.socket(fileno=int(sys.argv[1])) as front, suppress(BrokenPipeError, ConnectionResetError):
         try:
             predictor, opened = open_predictor(Plan.from_json(sys.argv[2]))

@@ -14,6 +14,7 @@ from tapetum.errors import EngineError, PictureError, WorkerLost
 from tapetum.inference import hand as hands
 from tapetum.inference import wire
 from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.murmur import Murmur
 from tapetum.inference.predictor import Result
 
 _MOST_ANSWER_BYTES = 4_000_000
@@ -83,11 +84,14 @@ class ProcessHand:
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 env=machine.environment() | _ONE_THREAD,
                 # Ctrl-C in a terminal reaches a whole group; the front decides when its hands end.
                 start_new_session=True,
             )
         self.pid = self._process.pid
+        assert self._process.stderr is not None
+        self._murmur = Murmur(self._process.stderr, self.pid)
         self._loop.add_reader(self._line, self.hear)
 
     async def open(self) -> Opened:
@@ -118,6 +122,7 @@ class ProcessHand:
         if not received:
             self._process.kill()
             code = self._process.wait()
+            self._murmur.close()
             self._hang_up(self._killed or (f"signal {-code}" if code < 0 else f"exit code {code}"))
             return
         self._received += received
@@ -156,6 +161,7 @@ class ProcessHand:
         except TimeoutError:
             self._process.kill()
             self._process.wait()
+        self._murmur.close()
         self._hang_up("it was closed")
 
     def _send_rest(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -12,7 +13,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import alert_routes, operations, problems, readings, system_readings, tracing
+from tapetum.logs.journal import Journal
+from tapetum.serving import alert_routes, logging_status, operations, problems, readings, system_readings, tracing
 from tapetum.serving.alarm import Alarm, measures
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
@@ -35,9 +37,16 @@ def _end_process() -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process) -> FastAPI:
-    """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
+def create_app(
+    settings: Settings, on_failure: Callable[[], None] = _end_process, journal: Journal | None = None
+) -> FastAPI:
+    """The service of one bundle; `on_failure` is called when that bundle cannot be served.
+
+    `journal` is where the process logs, if that was configured.
+    """
+    journal = journal or Journal()
     instruments = Instruments(settings.low_confidence)
+    instruments.sources.append(partial(logging_status.readings, journal))
     model = Model(settings, on_failure)
     window = Window(settings.window_s, settings.low_confidence, monotonic)
     machine = System()
@@ -70,6 +79,8 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
             task.cancel()
         await asyncio.wait(tasks)
         await model.close()
+        # Some servers end the process without Python's own end, by the signal that they were stopped with.
+        await asyncio.to_thread(journal.close)
 
     app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
     app.state.settings = settings
@@ -82,10 +93,12 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.alarm = alarm
     app.state.observers = observers
     app.state.door = Door(model, observers)
+    app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
+    app.include_router(logging_status.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)

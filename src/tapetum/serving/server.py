@@ -14,12 +14,14 @@ import uvicorn
 
 from tapetum.bundle import FACTS
 from tapetum.errors import ConfigError, ResourceError
+from tapetum.logs.journal import Journal
 from tapetum.serving.app import create_app
 from tapetum.serving.connections import Connection, Limits
 from tapetum.serving.lifecycle import Model
 from tapetum.settings import Settings
 
 _LOOPBACK = ("127.", "localhost", "::1")
+_LAST_LINES_S = 1.0
 
 log = structlog.get_logger()
 
@@ -27,16 +29,18 @@ log = structlog.get_logger()
 class _Server(uvicorn.Server):
     """uvicorn, which on a signal first lets balancers see that it will go, where uvicorn closes the door at once."""
 
-    def __init__(self, config: uvicorn.Config, model: Model, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, model: Model, journal: Journal, drain_s: float) -> None:
         super().__init__(config)
         self.was_interrupted = False
         self._model = model
+        self._journal = journal
         self._drain_s = drain_s
         self._close_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, at once on Ctrl-C; the second ends the process, and with it the workers."""
         if self._close_at is not None:
+            self._journal.close(_LAST_LINES_S)
             os._exit(128 + sig)
         self.was_interrupted = sig == signal.SIGINT
         self._close_at = monotonic() + (0 if self.was_interrupted else self._drain_s)
@@ -59,8 +63,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise ResourceError(f"port {port} on {host} cannot be had; {reason}, or choose another with --port") from error
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+def run(settings: Settings, journal: Journal) -> None:
+    """Serve until SIGTERM or SIGINT; `journal` is where this process logs.
 
     Raises ConfigError, ResourceError, the reason why the bundle cannot be served, or KeyboardInterrupt after SIGINT.
     """
@@ -71,7 +75,7 @@ def run(settings: Settings) -> None:
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    app = create_app(settings, on_failure=lambda: setattr(server, "should_exit", True))
+    app = create_app(settings, on_failure=lambda: setattr(server, "should_exit", True), journal=journal)
     model: Model = app.state.model
     limits = Limits(
         settings.max_connections,
@@ -91,7 +95,7 @@ def run(settings: Settings) -> None:
         # What was accepted has this long at most: to arrive, to be computed, and to be taken.
         timeout_graceful_shutdown=int(settings.body_timeout_s + settings.request_timeout_s) + 1,
     )
-    server = _Server(config, model, settings.drain_s)
+    server = _Server(config, model, journal, settings.drain_s)
     if not settings.host.startswith(_LOOPBACK) and not settings.api_keys_file:
         log.warning(
             "anyone who reaches this address can ask for predictions: TAPETUM_API_KEYS_FILE closes it",

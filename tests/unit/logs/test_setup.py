@@ -12,9 +12,10 @@ PROGRAM = """
 import logging, sys
 from pathlib import Path
 import structlog
-from tapetum import logs
+from tapetum.logs import setup
+from tapetum.settings import Settings
 
-logs.configure("info", sys.argv[1])
+setup.configure(Settings(log_format=sys.argv[1]))
 log, foreign = structlog.get_logger(), logging.getLogger("uvicorn.error")
 
 def fail():

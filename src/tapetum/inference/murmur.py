@@ -1,0 +1,61 @@
+"""A hand's standard error as lines of the log: what libraries complain of, and the last words of one that dies."""
+
+import asyncio
+import os
+from time import monotonic
+from typing import IO
+
+import structlog
+
+_READ_BYTES = 2000
+_MOST_IN_A_SECOND = 10
+
+log = structlog.get_logger()
+
+
+class Murmur:
+    """Reads the standard error of process `pid` as it comes, so that the process never waits for a reader.
+
+    What was said in one go, up to 2 kB, is one line of the log, of which there
+    are ten a second at most; the rest is counted. A hostile picture can make a
+    decoder talk without end.
+    """
+
+    def __init__(self, stream: IO[bytes], pid: int) -> None:
+        self._stream = stream
+        self._pid = pid
+        self._second = 0.0
+        self._said = self._left_out = 0
+        os.set_blocking(stream.fileno(), False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(stream, self.hear)
+
+    def hear(self) -> bool:
+        """Log what there is to read; False where there is nothing."""
+        try:
+            heard = os.read(self._stream.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not heard:
+            self._loop.remove_reader(self._stream)
+            return False
+        if monotonic() >= self._second + 1:
+            self._second, self._said = monotonic(), 0
+        self._said += 1
+        if self._said > _MOST_IN_A_SECOND:
+            self._left_out += len(heard)
+            return True
+        text = heard.decode(errors="replace").strip()
+        counted = {"left_out_bytes": self._left_out} if self._left_out else {}
+        log.warning("a worker says", pid=self._pid, text=text, **counted)
+        self._left_out = 0
+        return True
+
+    def close(self) -> None:
+        """Log what is left, and listen no more."""
+        if self._stream.closed:
+            return
+        while self.hear():
+            pass
+        self._loop.remove_reader(self._stream)
+        self._stream.close()
