@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 
-from tapetum.stack import catalogue, rules
+from tapetum.stack import alert_list, catalogue, rules
 
 # Paths count from the root of the repository. `tapetum stack render` writes them, a test holds them fresh.
 FILES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("docs/metrics.md", catalogue.page),
+    ("docs/alerts.md", alert_list.page),
     *((f"{rules.FOLDER}/{name}.rules.yml", partial(rules.rule_file, name)) for name in rules.NAMES),
     *(
         (rules.test_path(name, step), partial(rules.test_file, name, step))

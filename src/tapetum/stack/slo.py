@@ -96,8 +96,8 @@ def _alert(objective: Objective, burn: Burn) -> Alert:
     return Alert(
         f"{objective.topic.title()}BudgetBurn{burn.long}",
         burn.severity,
-        f"More than THRESHOLD of pictures {what} over {burn.long} and over {burn.short}: the budget of "
-        f"{objective.budget:.2%} is spent {burn.factor:g} times as fast as allowed",
+        f"More than THRESHOLD of pictures {what} over {burn.long} and over {burn.short}, "
+        f"{burn.factor:g} × what the budget of {objective.budget * 100:g} % in 30 days allows",
         objective.recorded(burn.long),
         ">",
         limit,
