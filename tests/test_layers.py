@@ -19,13 +19,14 @@ LAYERS = (
         "machine",
         "recipe",
         "settings",
+        "alert_settings",
         "metrics",
         "logs",
         "scores",
     }
     | {"containers", "image", "bundle", "curves", "markup"},
     {"data", "models", "inference", "stack"},
-    {"training"},
+    {"training", "watch"},
     {"evaluation", "serving"},
     {"delivery", "pipeline"},
     {"cli", "__main__"},
@@ -89,7 +90,7 @@ def test_a_heavy_library_stands_only_where_it_belongs(library):
     assert {user for user in users if not user.startswith(HEAVY[library])} == set()
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) == "serving"], ids=name_of)
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) in {"serving", "watch"}], ids=name_of)
 def test_the_service_knows_nothing_of_making_models(module):
     makers = ("tapetum.training", "tapetum.data", "tapetum.models", "tapetum.evaluation")
 
