@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tapetum.metrics import ERRORS, REQUESTS
 from tapetum.stack.promql import SERVICE_JOB
 
 Severity = Literal["critical", "warning", "none"]
@@ -128,6 +129,15 @@ def replicas(name: str, first: str, second: str, /, **labels: str) -> Inputs:
         series(name, **IN_MLOPS, instance=instance, **labels): values
         for instance, values in zip(REPLICAS, (first, second), strict=True)
     }
+
+
+def requests(answered: str, failed: str) -> Inputs:
+    """Two replicas that get requests for predictions; as many callers send something wrong as are answered."""
+    statuses = {"200": answered, "503": failed, "415": answered}
+    found = replicas(ERRORS.name, failed, failed)
+    for status, values in statuses.items():
+        found |= replicas(REQUESTS.name, values, values, method="POST", path="/predict", status=status)
+    return found
 
 
 def series(name: str, /, **labels: str) -> str:

@@ -6,27 +6,26 @@ from tapetum.metrics import (
     GPU_MEMORY_USED,
     GPU_TEMPERATURE,
     INFERENCE_TIME,
-    PREDICTIONS,
     QUEUE,
     QUEUE_LIMIT,
     SHED,
     WORKERS,
     WORKERS_REPLACED,
 )
-from tapetum.stack.alert import IN_MLOPS, REPLICAS, WHERE, WHO, Alert, Inputs, flat, replicas, rising
-from tapetum.stack.promql import REPLICA, SERVICE, grown, rate, select
+from tapetum.stack.alert import IN_MLOPS, REPLICAS, WHERE, WHO, Alert, Inputs, flat, replicas, requests, rising
+from tapetum.stack.promql import REPLICA, SERVICE, asked, grown, rate, select
 
 _SECOND = IN_MLOPS | {"instance": REPLICAS[1]}
 _GPU = {"gpu": "0", "name": "L4", "uuid": "GPU-1"}
 _BUSY = f"({rate(DECODE_TIME, '5m', suffix='_sum')} + {rate(INFERENCE_TIME, '5m', suffix='_sum')})"
-_SHED = rate(SHED, "5m")
+_SHED = {"matchers": 'reason=~"overloaded|deadline-passed"'}
 
 
 def _shed(answered: float, shed: float) -> Inputs:
-    """Two replicas that answer and shed so many pictures a minute each."""
-    return replicas(PREDICTIONS.name, rising(answered), rising(answered), predicted_class="cat") | replicas(
-        SHED.name, rising(shed), rising(shed), reason="overloaded"
-    )
+    """Two replicas that answer and shed so many requests a minute each; as many callers hang up as are answered."""
+    left = replicas(SHED.name, rising(answered), rising(answered), reason="client-gone")
+    given_up = replicas(SHED.name, rising(shed), rising(shed), reason="overloaded")
+    return requests(rising(answered), rising(shed)) | given_up | left
 
 
 def _busy(inference_s: float) -> Inputs:
@@ -68,13 +67,13 @@ ALERTS = (
     Alert(
         "RequestsShed",
         "warning",
-        "More than THRESHOLD of pictures were given up without an answer over 5 minutes",
-        f"{_SHED} / ({rate(PREDICTIONS, '5m')} + {_SHED})",
+        "More than THRESHOLD of requests were given up over 5 minutes: the queue was full, or their time had passed",
+        f"{rate(SHED, '5m', **_SHED)} / {asked('5m')}",
         ">",
         0.01,
         5,
-        f"{WHERE} gave up VALUE of its pictures: its queue was full, or their time passed.",
-        guard=f"and {grown(SHED, '5m')} >= 3",
+        f"{WHERE}: VALUE of requests were given up in the last 5 minutes.",
+        guard=f"and {grown(SHED, '5m', **_SHED)} >= 3",
         unit="share",
         labels=IN_MLOPS,
         value="1.05%",

@@ -1,6 +1,6 @@
 """PromQL made of the catalogue's series, and the labels by which targets are told apart."""
 
-from tapetum.metrics import Series
+from tapetum.metrics import REQUESTS, Series
 
 SERVICE_JOB = "ml-api-monitoring"
 NODE_JOB = "node-exporter"
@@ -20,6 +20,11 @@ def select(series: Series, suffix: str = "", matchers: str = "") -> str:
 def rate(series: Series, window: str, by: str = SERVICE, suffix: str = "", matchers: str = "") -> str:
     """How fast a counter grows, a second, summed up to the labels of `by`."""
     return f"sum by ({by}) (rate({select(series, suffix, matchers)}[{window}]))"
+
+
+def asked(window: str) -> str:
+    """Requests for predictions a second; what callers did wrong is not among them."""
+    return rate(REQUESTS, window, matchers='path=~"/predict.*",status!~"4.."')
 
 
 def grown(series: Series, window: str, by: str = SERVICE, suffix: str = "", matchers: str = "") -> str:

@@ -1,20 +1,13 @@
 """Alerts on the service: whether it answers, how fast, and how many."""
 
 from tapetum.metrics import ERRORS, LATENCY, PREDICTIONS, READY
-from tapetum.stack.alert import IN_MLOPS, WHERE, Alert, Inputs, flat, replicas, rising, series
+from tapetum.stack.alert import IN_MLOPS, WHERE, Alert, Inputs, flat, replicas, requests, rising, series
 from tapetum.stack.promql import SERVICE, SERVICE_JOB, grown, select
 from tapetum.stack.recording import P95, P99, PREDICTIONS_RATE
 from tapetum.stack.slo import OBJECTIVES
 
 _FAILED_SHARE = OBJECTIVES[0].recorded("5m")
 _ENOUGH = f"and {grown(LATENCY, '5m', suffix='_count')} >= 20"
-
-
-def _answered(per_minute: float, failed: float = 0) -> Inputs:
-    """Two replicas that answer and fail so many pictures a minute each."""
-    return replicas(PREDICTIONS.name, rising(per_minute), rising(per_minute), predicted_class="cat") | replicas(
-        ERRORS.name, rising(failed), rising(failed)
-    )
 
 
 def _took(**at_most: float) -> Inputs:
@@ -69,22 +62,22 @@ ALERTS = (
     Alert(
         "HighPredictionErrorRate",
         "critical",
-        "More than THRESHOLD of pictures failed over 5 minutes",
+        "More than THRESHOLD of requests for predictions failed over 5 minutes",
         _FAILED_SHARE,
         ">",
         0.05,
         2,
-        f"VALUE of the pictures of {WHERE} failed in the last 5 minutes. Callers' bad pictures are not among them.",
+        f"{WHERE}: VALUE of requests failed in the last 5 minutes. Callers' mistakes are not among them.",
         guard=f"and {grown(ERRORS, '5m')} >= 3",
         unit="share",
         topic="availability",
         labels=IN_MLOPS,
         value="5.25%",
         after=1,
-        firing=_answered(94.75, failed=5.25),
+        firing=requests(rising(94.75), rising(5.25)),
         quiet=(
-            _answered(95.25, failed=4.75),
-            _answered(0) | replicas(ERRORS.name, rising((1, 1), (0, 60)), flat(0)),  # one picture, and it failed
+            requests(rising(95.25), rising(4.75)),
+            requests(flat(0), rising((0.5, 2), (0, 60))),  # two requests, and both failed
         ),
     ),
     Alert(
