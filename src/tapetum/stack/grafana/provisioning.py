@@ -1,7 +1,7 @@
 """What tells Grafana where its data and its dashboards are."""
 
 DATASOURCES = """\
-# Written by `tapetum stack render`; do not edit. Grafana fills in the variable from its environment.
+# Written by `make stack` from src/tapetum/stack/; do not edit. Grafana fills in the variable from its environment.
 apiVersion: 1
 datasources:
   - name: Prometheus
@@ -17,7 +17,7 @@ datasources:
 """
 
 DASHBOARDS = """\
-# Written by `tapetum stack render`; do not edit. Mount the folder dashboards/ at this path.
+# Written by `make stack` from src/tapetum/stack/; do not edit. Mount the folder dashboards/ at this path.
 apiVersion: 1
 providers:
   - name: tapetum
