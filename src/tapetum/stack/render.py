@@ -1,11 +1,20 @@
 """Every file of monitoring that is written from code, as its path and what gives its content."""
 
 from collections.abc import Callable
+from functools import partial
 
-from tapetum.stack import catalogue
+from tapetum.stack import catalogue, rules
 
 # Paths count from the root of the repository. `tapetum stack render` writes them, a test holds them fresh.
-FILES: tuple[tuple[str, Callable[[], str]], ...] = (("docs/metrics.md", catalogue.page),)
+FILES: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("docs/metrics.md", catalogue.page),
+    *((f"{rules.FOLDER}/{name}.rules.yml", partial(rules.rule_file, name)) for name in rules.NAMES),
+    *(
+        (rules.test_path(name, step), partial(rules.test_file, name, step))
+        for name in rules.NAMES
+        for step in rules.steps(name)
+    ),
+)
 
 
 def render() -> dict[str, str]:
