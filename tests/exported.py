@@ -1,4 +1,4 @@
-"""Series that nothing here can export for real, over HTTP: a cluster's, a GPU's, and what the service does not have yet."""
+"""Series over HTTP that nothing here has for real: those of a cluster, of a GPU, of what the service never did."""
 
 import itertools
 import threading
@@ -49,7 +49,7 @@ kube_pod_container_status_restarts_total{namespace="mlops",pod="cats-dogs-api-b"
 """
 
 
-def missing(exposition: str) -> list[Series]:
+def lacking(exposition: str) -> list[Series]:
     """The series of the catalogue of which a service exports no sample, so that what is real wins."""
     real = {line.partition("{")[0].split()[0] for line in exposition.splitlines() if line and line[0] != "#"}
     return [series for series in CATALOGUE if not real & {series.name, f"{series.name}_count"}]
@@ -103,7 +103,7 @@ def serving(pages: dict[str, Callable[[int], str]]) -> Iterator[str]:
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the name is http.server's
+        def do_GET(self) -> None:
             with lock:
                 counts[self.path] += 1
                 page = pages[self.path](counts[self.path]).encode()

@@ -198,7 +198,9 @@ def _count(cluster: Target, minute: float) -> None:
         pod = {"namespace": "mlops", "pod": f"cats-dogs-api-{number}"}
         is_moving = number == 2 and 30 <= minute < 31
         for phase in ("Running", "Pending", "Failed"):
-            cluster.show("kube_pod_status_phase", float(phase == ("Pending" if is_moving else "Running")), **pod, phase=phase)
+            cluster.show(
+                "kube_pod_status_phase", float(phase == ("Pending" if is_moving else "Running")), **pod, phase=phase
+            )
         restarts = 1 if number == 2 and minute == 63 else 0
         cluster.add("kube_pod_container_status_restarts_total", restarts, **pod, container="api")
     for kind, amount in (("notifications", 1 if minute in (58, 70) else 0), ("notifications_failed", 0)):

@@ -1,4 +1,4 @@
-"""Every dashboard is what Grafana 11.6 reads, and every query of it gets from a real Prometheus what its panel can show."""
+"""Dashboards are what Grafana 11.6 reads, and each query gets from a real Prometheus what its panel can show."""
 
 import itertools
 import json
@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from running import Service, running, serve_command
 
 from tapetum.metrics import CATALOGUE
-from tapetum.stack import dashboards, recording
+from tapetum.stack import dashboards, recording, rules
 from tapetum.stack.alerts import AREAS
 from tapetum.stack.promql import CLUSTER_JOB, NODE_JOB, SERVICE_JOB
 
@@ -127,6 +128,7 @@ def selectors(query: str) -> list[Any]:
 class Scene(NamedTuple):
     """A Prometheus that has scraped for a while, and what is chosen of it."""
 
+    client: httpx.Client
     url: str
     choices: dict[str, str]
 
@@ -134,7 +136,7 @@ class Scene(NamedTuple):
         """The series that a query gives, now or over a span; an error fails the test."""
         path = "query_range" if span else "query"
         asked = {"query": grafana.interpolate(expr, self.choices | WINDOWS), **span}
-        answer = httpx.post(f"{self.url}/api/v1/{path}", data=asked).json()
+        answer = self.client.post(f"{self.url}/api/v1/{path}", data=asked).json()
         assert answer["status"] == "success", (asked, answer)
         return list(answer["data"]["result"])
 
@@ -142,7 +144,7 @@ class Scene(NamedTuple):
         """What a variable can be, as Grafana asks for it."""
         selector, label = grafana.series_of(query)
         asked = {"match[]": grafana.interpolate(selector, self.choices)}
-        return list(httpx.get(f"{self.url}/api/v1/label/{label}/values", params=asked).json()["data"])
+        return list(self.client.get(f"{self.url}/api/v1/label/{label}/values", params=asked).json()["data"])
 
     def choose(self, wanted: Callable[[list[str]], list[str] | str]) -> "Scene":
         """The same with each variable set, in order, to what is wanted of what it can be."""
@@ -155,10 +157,16 @@ class Scene(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def cluster(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Two replicas under traffic, a node and a cluster, with labels of Kubernetes."""
-    with scraped(bundle_path, tmp_path_factory.mktemp("cluster"), pods=("cats-dogs-api-a", "cats-dogs-api-b")) as url:
-        yield Scene(url, {}).choose(lambda values: grafana.ALL)
+def scenes(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, Scene]]:
+    """Two replicas under traffic: both as pods of a cluster, and the first as the only service of a machine."""
+    with watched(bundle_path, tmp_path_factory.mktemp("watched")) as urls, httpx.Client() as client:
+        cluster, machine = (Scene(client, url, {}).choose(lambda values: grafana.ALL) for url in urls)
+        yield cluster, machine
+
+
+@pytest.fixture(scope="module")
+def cluster(scenes: tuple[Scene, Scene]) -> Scene:
+    return scenes[0]
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +176,8 @@ def replica(cluster: Scene) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def machine(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """One service on one machine, and nothing of Kubernetes."""
-    with scraped(bundle_path, tmp_path_factory.mktemp("machine"), pods=()) as url:
-        yield Scene(url, {}).choose(lambda values: grafana.ALL)
+def machine(scenes: tuple[Scene, Scene]) -> Scene:
+    return scenes[1]
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -239,52 +245,59 @@ def require_shown(panel: dict[str, Any], scene: Scene) -> None:
 
 
 @contextmanager
-def scraped(bundle: Path, folder: Path, pods: tuple[str, ...]) -> Iterator[str]:
-    """The address of a Prometheus that has scraped services under traffic for a while; a pod each, or one without."""
+def watched(bundle: Path, folder: Path) -> Iterator[tuple[str, str]]:
+    """The addresses of two Prometheus that have scraped for some seconds: one a cluster, one a machine."""
     require("prometheus", "prometheus-node-exporter")
     with ExitStack() as stack:
         services = [
-            stack.enter_context(running([*serve_command(bundle), "--workers", "1"], folder / f"service-{number}"))
-            for number in range(len(pods) or 1)
+            stack.enter_context(running([*serve_command(bundle), "--workers", "1"], folder / f"service-{name}"))
+            for name in ("a", "b")
         ]
         addresses = [service.client.base_url.netloc.decode() for service in services]
-        places = [{"namespace": "mlops", "pod": pod} for pod in pods] or [{}]
-        missing = exported.missing(services[0].client.get("/metrics").text)
-        pages = {
-            f"/{number}": target_page(missing, {"job": SERVICE_JOB, "instance": address, **place})
-            for number, (address, place) in enumerate(zip(addresses, places, strict=True))
-        }
-        pages |= {"/alertmanager": exported.notifications}
-        pages |= {"/cluster": lambda ticks: exported.CLUSTER} if pods else {}
+        pods = [{"namespace": "mlops", "pod": f"cats-dogs-api-{name}"} for name in ("a", "b")]
+        lacking = exported.lacking(services[0].client.get("/metrics").text)
+        pages = {"/alertmanager": exported.notifications, "/cluster": lambda ticks: exported.CLUSTER}
+        for name, address, labels in (
+            ("a", addresses[0], pods[0]),
+            ("b", addresses[1], pods[1]),
+            ("", addresses[0], {}),
+        ):
+            target = {"job": SERVICE_JOB, "instance": address, **labels}
+            pages[f"/of-{name}"] = partial(exported.expose, lacking, target)
         static = stack.enter_context(exported.serving(pages))
         node = f"127.0.0.1:{free_port()}"
-        stack.enter_context(process(folder, "prometheus-node-exporter", f"--web.listen-address={node}"))
-        jobs = [
-            scrape(SERVICE_JOB, *zip(addresses, places, strict=True)),
-            scrape(NODE_JOB, (node, {})),
-            *(
-                scrape(CLUSTER_JOB if path == "/cluster" else f"static{path}", (static, {}), path=path)
-                for path in pages
-            ),
+        stack.enter_context(process(folder / "node", "prometheus-node-exporter", f"--web.listen-address={node}"))
+        anywhere = [scrape(NODE_JOB, (node, {})), scrape("alertmanager", (static, {}), path="/alertmanager")]
+        in_cluster = [
+            scrape(SERVICE_JOB, *zip(addresses, pods, strict=True)),
+            scrape(CLUSTER_JOB, (static, {}), path="/cluster"),
+            *(scrape(f"of-{name}", (static, {}), path=f"/of-{name}") for name in ("a", "b")),
         ]
-        own = f"127.0.0.1:{free_port()}"
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(jobs)))
-        stack.enter_context(
-            process(
-                folder,
-                "prometheus",
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address={own}",
-            )
-        )
+        on_machine = [scrape(SERVICE_JOB, (addresses[0], {})), scrape("of", (static, {}), path="/of-")]
+        urls = [
+            stack.enter_context(prometheus(folder / name, [*anywhere, *jobs]))
+            for name, jobs in (("cluster", in_cluster), ("machine", on_machine))
+        ]
         stack.enter_context(traffic(services, bundle.parent / "pictures"))
-        until(lambda: has_seen_enough(f"http://{own}"))
-        yield f"http://{own}"
+        with httpx.Client() as client:
+            until(lambda: all(has_seen_enough(Scene(client, url, {})) for url in urls))
+        yield urls[0], urls[1]
 
 
-def target_page(missing: list[Any], target: dict[str, str]) -> Callable[[int], str]:
-    return lambda ticks: exported.expose(missing, target, ticks)
+@contextmanager
+def prometheus(folder: Path, jobs: list[dict[str, Any]]) -> Iterator[str]:
+    """A server that scrapes and evaluates our rules every half second, from when it was told to start."""
+    folder.mkdir()
+    configuration = {
+        "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
+        "rule_files": [str(ROOT / rules.FOLDER / "*.rules.yml")],
+        "scrape_configs": jobs,
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    address = f"127.0.0.1:{free_port()}"
+    options = (f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}")
+    with process(folder / "log", "prometheus", *options, f"--web.listen-address={address}"):
+        yield f"http://{address}"
 
 
 def scrape(job: str, *targets: tuple[str, dict[str, str]], path: str = "/metrics") -> dict[str, Any]:
@@ -297,17 +310,8 @@ def scrape(job: str, *targets: tuple[str, dict[str, str]], path: str = "/metrics
     }
 
 
-def configuration(jobs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
-        "rule_files": [str(ROOT / "deploy" / "monitoring" / "rules" / "*.rules.yml")],
-        "scrape_configs": jobs,
-    }
-
-
-def has_seen_enough(url: str) -> bool:
+def has_seen_enough(scene: Scene) -> bool:
     """Whether every target was scraped for some seconds, and what is recorded of that was recorded."""
-    scene = Scene(url, {})
     scrapes = [float(series["value"][1]) for series in scene.ask("sum_over_time(up[1m])")]
     records = scene.ask(f'{{__name__=~"{recording.SERVICE[0].name}|{recording.NODE_CPU.name}"}}')
     return min(scrapes, default=0) >= 12 and len(records) >= 2
@@ -323,7 +327,7 @@ def traffic(services: list[Service], pictures: Path) -> Iterator[None]:
         with httpx.Client(base_url=service.client.base_url, timeout=60) as client:
             for content in itertools.cycle(contents):
                 client.post("/predict", content=content)
-                if leave.wait(0.02):
+                if leave.wait(0.1):
                     return
 
     with ThreadPoolExecutor(len(services)) as callers:
@@ -337,10 +341,10 @@ def traffic(services: list[Service], pictures: Path) -> Iterator[None]:
 
 
 @contextmanager
-def process(folder: Path, *command: str) -> Iterator[None]:
+def process(log: Path, *command: str) -> Iterator[None]:
     """A program, until the block ends."""
-    with (folder / f"{command[0]}.log").open("wb") as log:
-        started = subprocess.Popen(command, stdout=log, stderr=log)
+    with log.open("wb") as stream:
+        started = subprocess.Popen(command, stdout=stream, stderr=stream)
     try:
         yield
     finally:
@@ -350,14 +354,14 @@ def process(folder: Path, *command: str) -> Iterator[None]:
 
 def until(is_done: Callable[[], bool]) -> None:
     pause = threading.Event()
-    for _ in range(600):
+    for _ in range(1200):
         try:
             if is_done():
                 return
         except (httpx.TransportError, ValueError):
             pass  # it does not listen yet, or says in words that it is starting
         pause.wait(0.1)
-    raise AssertionError("Prometheus did not see every target for some seconds within a minute")
+    raise AssertionError("Prometheus did not see every target for some seconds, for minutes")
 
 
 def free_port() -> int:

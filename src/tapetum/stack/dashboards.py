@@ -5,7 +5,7 @@ from functools import partial
 
 from tapetum.metrics import MODEL
 from tapetum.stack.alert import RUNBOOKS
-from tapetum.stack.grafana import capacity, operations, platform, provisioning, quality, service
+from tapetum.stack.grafana import capacity, glance, operations, platform, provisioning, quality, service
 from tapetum.stack.grafana.panels import Page, Variable
 from tapetum.stack.promql import SERVICE_JOB
 
@@ -45,7 +45,7 @@ PAGES = (
         "Tapetum: service",
         "Is it up, is it right, is it fast, is it full; then what it does, and what it promised.",
         _CHOICES,
-        (service.GLANCE, service.APPLICATION, service.LEVELS, capacity.QUEUE_AND_WORKERS, capacity.SIZES),
+        (glance.GLANCE, service.APPLICATION, service.LEVELS, capacity.QUEUE_AND_WORKERS, capacity.SIZES),
     ),
     Page(
         "tapetum-model",

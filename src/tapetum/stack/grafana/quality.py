@@ -123,7 +123,7 @@ CLASSES = Row(
             "percentunit",
             {
                 "{{predicted_class}}": f"{total(rate(PREDICTIONS), by='predicted_class')} "
-                f"/ on () group_left ({total(rate(PREDICTIONS))} > 0)"
+                f"/ ignoring (predicted_class) group_left () ({total(rate(PREDICTIONS))} > 0)"
             },
             highest=1,
             is_stacked=True,
