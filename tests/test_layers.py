@@ -45,6 +45,7 @@ HEAVY = {
     "kagglehub": ("data/kaggle.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),
+    "grafana_foundation_sdk": ("stack/grafana/build.py",),
 }
 LONGEST = 250
 

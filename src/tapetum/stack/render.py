@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from tapetum.stack import alert_list, catalogue, rules
+from tapetum.stack import alert_list, catalogue, dashboards, rules
 
 # Paths count from the root of the repository. `tapetum stack render` writes them, a test holds them fresh.
 FILES: tuple[tuple[str, Callable[[], str]], ...] = (
@@ -15,6 +15,7 @@ FILES: tuple[tuple[str, Callable[[], str]], ...] = (
         for name in rules.NAMES
         for step in rules.steps(name)
     ),
+    *dashboards.FILES,
 )
 
 
