@@ -6,8 +6,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver.
-APT_PACKAGES := haproxy iproute2 gcc libc6-dev
+# What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver,
+# and what watches services.
+APT_PACKAGES := haproxy iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter
 TOOLS := $(VENV)/tools
 
 ##@ Environment
@@ -116,10 +117,13 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
+docs: $(INSTALLED) stack ## Write docs/cli.md, docs/settings.md and what `make stack` writes from the code
 	@$(BIN)/python docs/render.py
+
+stack: $(INSTALLED) ## Write deploy/monitoring/, docs/metrics.md and docs/alerts.md from the code
+	@$(BIN)/tapetum stack render
 
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs clean
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack clean

@@ -25,7 +25,7 @@ import httpx
 import uvicorn
 from load import HOST, closed, picture, post
 
-from tapetum import logs
+from tapetum.logs.setup import configure
 from tapetum.serving.app import create_app
 from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.record import Exchange, Record
@@ -58,8 +58,8 @@ def alone() -> None:
 
 def serve(bundle: Path, port: int, is_observed: bool) -> None:
     """One service, as under `uvicorn app:app`, until it is told to end."""
-    logs.configure("error", "json")
-    app = create_app(Settings(bundle=bundle, port=port))
+    settings = Settings(bundle=bundle, port=port, log_level="error", log_format="json")
+    app = create_app(settings, journal=configure(settings))
     if not is_observed:
         app.state.observers.clear()
     uvicorn.run(app, host=HOST, port=port, log_config=None, access_log=False)
