@@ -4,22 +4,23 @@ python benchmarks/observing.py runs/digits/bundle runs/pets/bundle
 
 Both services of a bundle run all the time and are asked in turn, in short rounds
 whose order changes, so that whatever else the machine does meets both. A round's
-ratio is that of two neighbours. The front's own processor time for a request says
-the same with less noise: observers run nowhere else. First, one observer alone.
+ratio is that of two neighbours. The processor time of the front's event loop for a
+request is given beside it: observers run nowhere else. First, the instruments alone,
+in processor time.
 """
 
 import argparse
 import asyncio
 import multiprocessing
-import os
 import statistics
 import timeit
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from math import log
 from pathlib import Path
-from time import sleep
+from time import process_time, sleep
 
 import httpx
 import uvicorn
@@ -46,12 +47,13 @@ def alone() -> None:
     refusal = replace(PICTURE, outcome="overloaded", status=503, label=None, size=0)
     refused = replace(EXCHANGE, status=503, problem="overloaded", records=(refusal,))
     for name, exchange in (("a picture", EXCHANGE), ("a refusal", refused), ("a probe", replace(EXCHANGE, records=()))):
-        runs = timeit.repeat(partial(instruments.observe, exchange), number=20_000, repeat=9)
+        runs = timeit.repeat(partial(instruments.observe, exchange), timer=process_time, number=20_000, repeat=9)
         found = [run / 20_000 * 1e6 for run in runs]
         print(f"observe {name:12} {statistics.median(found):6.2f} µs ({min(found):.2f}-{max(found):.2f}, n=9)")
     whole = create_app(Settings()).state.instruments
     for accept in ("text/plain", "application/openmetrics-text"):
-        found = [run * 1e3 for run in timeit.repeat(partial(whole.exposition, accept), number=1, repeat=25)]
+        runs = timeit.repeat(partial(whole.exposition, accept), timer=process_time, number=1, repeat=25)
+        found = [run * 1e3 for run in runs]
         lines = len(whole.exposition(accept)[0].splitlines())
         print(f"scrape {accept}, {lines} lines: {statistics.median(found):.1f} ms ({min(found):.1f}-{max(found):.1f})")
 
@@ -84,10 +86,9 @@ def service(bundle: Path, port: int, is_observed: bool) -> Iterator[int]:
         process.join()
 
 
-def cpu_s(pid: int) -> float:
-    """Processor time of one process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_us(pid: int) -> float:
+    """Processor time of the event loop's thread so far, in microseconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
 
 
 def compare(bundle: Path, port: int, rounds: int, seconds: float) -> None:
@@ -103,17 +104,22 @@ def compare(bundle: Path, port: int, rounds: int, seconds: float) -> None:
             asyncio.run(closed(ports[kind], request, CLIENTS, seconds))
         for number in range(rounds):
             for kind in kinds if number % 2 else reversed(kinds):
-                before = cpu_s(pids[kind])
+                before = cpu_us(pids[kind])
                 seen = asyncio.run(closed(ports[kind], request, CLIENTS, seconds))
                 rates[kind].append(seen.rate(200))
-                costs[kind].append((cpu_s(pids[kind]) - before) / len(seen.latencies_s[200]) * 1e6)
+                costs[kind].append((cpu_us(pids[kind]) - before) / len(seen.latencies_s[200]))
     print(f"{bundle}: {rounds} rounds of {seconds:g} s each, {CLIENTS} clients")
     for kind, name in ((False, "without observers"), (True, "with all of them")):
         print(f"  {name}  {_spread(rates[kind], '.0f')} requests/s, front {_spread(costs[kind], '.0f')} µs a request")
-    lost = [100 * (1 - observed / bare) for observed, bare in zip(rates[True], rates[False], strict=True)]
-    error = 1.96 * statistics.stdev(lost) / len(lost) ** 0.5
-    dearer = statistics.median(costs[True]) - statistics.median(costs[False])
-    print(f"  cost: {statistics.mean(lost):.1f} ± {error:.1f} % of throughput, {dearer:.0f} µs of the front a request")
+    # Logarithms, so that a round that was disturbed weighs the same whichever of its halves was hit.
+    lost = [100 * log(bare / observed) for observed, bare in zip(rates[True], rates[False], strict=True)]
+    dearer = [observed - bare for observed, bare in zip(costs[True], costs[False], strict=True)]
+    print(f"  cost: {_mean(lost)} % of throughput, {_mean(dearer)} µs of the front a request")
+
+
+def _mean(found: list[float]) -> str:
+    """With the bounds of 95 of 100 repetitions."""
+    return f"{statistics.mean(found):.1f} ± {1.96 * statistics.stdev(found) / len(found) ** 0.5:.1f}"
 
 
 def _spread(found: list[float], style: str) -> str:
@@ -125,8 +131,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", type=Path, nargs="*")
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--port", type=int, default=8123)
     given = parser.parse_args()
     alone()

@@ -104,8 +104,9 @@ def bounds(family: Metric) -> list[float]:
 
 def test_the_text_for_everyone_passes_promtool(measured):
     if shutil.which("promtool") is None:
-        assert os.environ.get("CI") != "true", "promtool is missing: apt-get install prometheus"
-        pytest.skip("promtool is not installed")
+        if os.environ.get("CI"):
+            pytest.fail("missing: promtool")
+        pytest.skip("missing: promtool; as root, `make test` installs the tools")
     response = measured.client.get("/metrics")
 
     check = subprocess.run(["promtool", "check", "metrics"], input=response.content, capture_output=True, check=False)

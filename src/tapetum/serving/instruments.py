@@ -99,8 +99,8 @@ class Instruments:
         traffic.sent.observe(exchange.sent)
         for record in exchange.records:
             self._count(record, exchange.trace_id)
-        if exchange.records:
-            self._count_failures(exchange.records)
+        if failed := [record for record in exchange.records if record.label is None]:
+            self._count_failures(failed)
 
     def _count(self, record: Record, trace_id: str) -> None:
         if record.size:  # without it no picture was known, and none waited
@@ -122,7 +122,7 @@ class Instruments:
         if record.confidence < self._low:
             self._low_confidence.add()
 
-    def _count_failures(self, records: tuple[Record, ...]) -> None:
+    def _count_failures(self, records: list[Record]) -> None:
         """A request counts once, whatever the number of its pictures."""
         for reason in {record.outcome for record in records}.intersection(SHED):
             self._shed.add(reason)
