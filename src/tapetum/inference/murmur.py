@@ -57,5 +57,7 @@ class Murmur:
             return
         while self.hear():
             pass
+        if self._left_out:
+            log.warning("a worker says", pid=self._pid, text="", left_out_bytes=self._left_out)
         self._loop.remove_reader(self._stream)
         self._stream.close()

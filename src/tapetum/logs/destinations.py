@@ -99,7 +99,8 @@ class Console:
 class File:
     """JSON lines in a file of at most `max_bytes`; full, it becomes PATH.1, and PATH.`keep` is the oldest that stays.
 
-    A file that somebody else moved away or deleted is made anew.
+    A file that somebody else moved away or deleted is made anew. `size_bytes`
+    is that of the file now; who asks for it does not wait for the disk.
     """
 
     kind: Kind = "file"
@@ -108,17 +109,10 @@ class File:
         self.name = str(path)
         self.max_bytes = max_bytes
         self.keep = keep
+        self.size_bytes = 0
         self._path = path
         self._number: int | None = None
         self._tear = Tear()
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the file at its path; 0 where there is none."""
-        try:
-            return self._path.stat().st_size
-        except OSError:
-            return 0
 
     def render(self, line: Line) -> bytes:
         """Always JSON: what reads files is a program."""
@@ -132,7 +126,10 @@ class File:
             self._rotate()
             number, room = self.open(), self.max_bytes
         fitting = max(1, bisect_right(list(accumulate(map(len, lines))), room))
-        return self._tear.put(lines[:fitting], lambda content: _write(number, content))
+        try:
+            return self._tear.put(lines[:fitting], lambda content: _write(number, content))
+        finally:
+            self.size_bytes = os.fstat(number).st_size
 
     def open(self) -> int:
         """The descriptor of the file that is at the path now. Raises OSError."""

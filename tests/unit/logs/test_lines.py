@@ -71,6 +71,11 @@ def test_secrets_that_a_text_calls_so_are_hidden(said, written, field):
     assert parsed(**{field: said})[field] == written
 
 
+@pytest.mark.parametrize("hostile", ["@" + "://a:" * 5_000, "@" + "bearer " * 5_000, "bearer" + " " * 20_000 + "@"])
+def test_a_text_made_to_be_hard_to_search_comes_out(hostile):
+    assert str(parsed(exception=hostile)["exception"]).endswith(hostile[-100:])
+
+
 @pytest.mark.parametrize("content", [PIXELS, bytearray(PIXELS), memoryview(PIXELS), np.frombuffer(PIXELS, np.uint8)])
 def test_of_bytes_and_arrays_only_their_number_is_logged(content):
     assert parsed(picture=content)["picture"] == "<100 bytes>"

@@ -1,6 +1,7 @@
 """Logging is set up once per process, so each format is tried in a process of its own."""
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -141,3 +142,51 @@ def test_the_console_is_not_coloured_when_it_is_no_terminal(console):
 def test_no_local_variable_is_logged_with_an_exception(request, log):
     """Locals hold passwords, and the bytes of the picture at fault."""
     assert "'hunter2'" not in request.getfixturevalue(log).stderr
+
+
+LAST_WORDS = """
+import threading, warnings
+from tapetum.logs import setup
+from tapetum.settings import Settings
+
+setup.configure(Settings(log_format="json"))
+
+class Odd:
+    def __del__(self):
+        raise ValueError("in passing")
+
+def divide():
+    return 1 / 0
+
+warnings.warn("this is old")
+thread = threading.Thread(target=divide, name="divider")
+thread.start()
+thread.join()
+odd = Odd()
+del odd
+raise RuntimeError("the end")
+"""
+
+
+def test_what_nobody_caught_is_logged_to_the_last_line():
+    ended = subprocess.run([sys.executable, "-c", LAST_WORDS], capture_output=True, encoding="utf-8", check=False)
+
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert ended.returncode == 1
+    assert [line["level"] for line in lines] == ["warning", "critical", "error", "critical"]
+    warned, thread, odd, last = lines
+    assert (warned["logger"], "this is old" in warned["event"]) == ("py.warnings", True)
+    assert thread["thread"] == "divider"
+    assert "ZeroDivisionError: division by zero" in thread["exception"]
+    assert "ValueError: in passing" in odd["exception"]
+    assert last["event"] == "the process ends with an error"
+    assert last["exception"].endswith("RuntimeError: the end")
+
+
+def test_a_crash_of_the_process_says_where():
+    program = LAST_WORDS.replace('raise RuntimeError("the end")', "import ctypes; ctypes.string_at(0)")
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
+
+    assert ended.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in ended.stderr
