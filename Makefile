@@ -100,6 +100,10 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 		$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 --port $(or $(PORT),5000)
 
+##@ Monitoring
+monitoring-local: ## Prometheus, Alertmanager and node exporter against a service on port 8000, until Ctrl-C
+	@deploy/monitoring/local.sh
+
 ##@ Checks
 test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered
@@ -125,4 +129,4 @@ stack: $(INSTALLED) ## Write deploy/monitoring/, docs/metrics.md and docs/alerts
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack clean
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack monitoring-local clean
