@@ -12,7 +12,7 @@ TOOLS := $(VENV)/tools
 
 ##@ Environment
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {sub(/:.*/, "", $$1); printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 init: $(INSTALLED) ## Create .venv and install everything, pinned by lock.txt
 
@@ -121,5 +121,7 @@ docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
 
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
+
+include $(wildcard deploy/*.mk)
 
 .PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs clean
