@@ -12,6 +12,7 @@ from time import perf_counter
 
 import structlog
 
+from tapetum import containers
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, ProcessHand
@@ -29,9 +30,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Limits:
-    """What the pool may hold: pictures waiting or computed, seconds for one picture, memory of one hand."""
+    """Pictures waiting or computed, pixels waiting, seconds for one picture, and memory of one hand."""
 
     pending: int
+    pixels: int
     hang_s: float
     hand_bytes: int
 
@@ -41,6 +43,7 @@ class Job:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+        self.pixels = containers.pixels(content)
         self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()
         self.begun: float | None = None
@@ -102,6 +105,13 @@ class Pool:
         """Take all pictures or none. Raises NotReady or Overloaded."""
         self.require_room(len(contents))
         jobs = [Job(content) for content in contents]
+        waiting, coming = (sum(job.pixels for job in some) for some in (self._queue, jobs))
+        # Who waits alone keeps nobody waiting, however large.
+        if waiting and waiting + coming > self._limits.pixels:
+            raise Overloaded(
+                f"pictures of {waiting:,} pixels are waiting, and with these {coming:,} it would be more than "
+                f"{self._limits.pixels:,}: try again in a moment"
+            )
         self._queue.extend(jobs)
         self._dispatch()
         return jobs

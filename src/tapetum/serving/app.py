@@ -12,7 +12,7 @@ from tapetum import __version__
 from tapetum.serving import problems, tracing
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
-from tapetum.serving.door import Door
+from tapetum.serving.door import Door, Doorway
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
@@ -51,12 +51,13 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.model = model
     app.state.instruments = instruments
     app.state.observers = observers
+    app.state.door = Door(model, observers)
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers)
-    app.add_middleware(Door, model=model, observers=observers)
+    app.add_middleware(Doorway, door=app.state.door)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
