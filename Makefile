@@ -43,6 +43,8 @@ lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requir
 	@echo '--editable .' >> requirements.txt
 	@rm -r $(VENV)-lock
 
+include $(wildcard deploy/*.mk)
+
 ##@ Data
 # What data-setup sets up stands in params.yaml, unless the command line says it.
 SET_UP = $(or $(DATASET),$(shell sed -n 's/^dataset: //p' params.yaml))
@@ -121,7 +123,5 @@ docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
 
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
-
-include $(wildcard deploy/*.mk)
 
 .PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs clean

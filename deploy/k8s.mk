@@ -1,7 +1,6 @@
 # Kubernetes: the cluster of kind on this machine, and any other.
 CLUSTER := mlops-cluster
 API := cats-dogs-api
-VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
 # For a cluster of your own: OVERLAY=production CONTEXT=its-name.
 OVERLAY ?= kind
 CONTEXT ?= $(if $(filter kind,$(OVERLAY)),kind-$(CLUSTER))
@@ -39,8 +38,9 @@ kind-create: has-docker has-kind has-kubectl ## The cluster mlops-cluster, unles
 	@kind get clusters 2>/dev/null | grep -qxF $(CLUSTER) || kind create cluster --config deploy/k8s/kind-config.yaml --wait 180s
 
 kind-build: has-docker has-kind has-cluster ## Build the image and load it; a service that runs takes it
+	@test -n '$(BAKED)' || { echo "there is no bundle to bake in: make train makes one, or BUNDLE=runs/mine/bundle names one" >&2; exit 1; }
 	@$(MAKE) --no-print-directory docker-build
-	@kind load docker-image $(API):$(VERSION) --name $(CLUSTER)
+	@kind load docker-image $(API):$(RELEASE) --name $(CLUSTER)
 	@test -z "$$($(IN) get deployment $(API) --ignore-not-found --output name)" || $(MAKE) --no-print-directory kind-restart
 
 kind-deploy: has-cluster ## The service and the metrics server that its autoscaler needs

@@ -18,14 +18,21 @@ POD_OWNERS = {"Deployment", "StatefulSet", "DaemonSet"}
 Manifest = dict[str, Any]
 
 
+def require(*tools: str) -> None:
+    """Skip, or under CI fail, where a tool is missing."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"missing: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"missing: {', '.join(missing)}; as root, `make test` installs the tools")
+
+
 def kubectl() -> str:
     """The kubectl of this machine, or the one that `make test` installs where there is none."""
-    found = shutil.which("kubectl") or shutil.which("kubectl", path=ROOT / ".venv" / "kubectl" / "bin")
-    if found is None and os.environ.get("CI"):
-        pytest.fail("missing: kubectl")
+    found = shutil.which("kubectl", path=ROOT / ".venv" / "kubectl" / "bin")
     if found is None:
-        pytest.skip("missing: kubectl; `make test` installs it")
-    return found
+        require("kubectl")
+    return found or "kubectl"
 
 
 @cache
@@ -41,7 +48,7 @@ def text(folder: str) -> str:
 @cache
 def manifests(folder: str) -> list[Manifest]:
     """All manifests of a kustomization; not to be changed."""
-    return list(yaml.load_all(text(folder), Loader=yaml.CSafeLoader))  # noqa: S506 - as safe, and far faster
+    return list(yaml.load_all(text(folder), Loader=yaml.CSafeLoader))
 
 
 def of_kind(folder: str, *kinds: str) -> list[Manifest]:

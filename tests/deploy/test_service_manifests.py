@@ -157,9 +157,7 @@ def test_nothing_is_written_so_nothing_is_mounted_to_write_to():
 def test_ports_of_the_machine_lead_to_ports_of_services():
     """kind's port mappings, and the NodePorts behind them."""
     mappings = dict(
-        re.findall(
-            r"hostPort: (\d+), containerPort: (\d+)", (ROOT / "deploy" / "k8s" / "kind-config.yaml").read_text()
-        )
+        re.findall(r"hostPort: (\d+), containerPort: (\d+)", (ROOT / "deploy" / "k8s" / "kind-config.yaml").read_text())
     )
     overlays = ("deploy/k8s/overlays/kind", "deploy/k8s/overlays/kind/monitoring")
     services = {
