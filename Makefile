@@ -6,8 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# What tests use beside Python: a balancer, and network namespaces to put services into.
-APT_PACKAGES := haproxy iproute2
+# What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver.
+APT_PACKAGES := haproxy iproute2 gcc libc6-dev
 TOOLS := $(VENV)/tools
 
 ##@ Environment

@@ -17,15 +17,17 @@ LAYERS = (
         "registry",
         "files",
         "machine",
+        "cgroups",
         "recipe",
         "settings",
+        "alert_settings",
         "metrics",
         "logs",
         "scores",
     }
     | {"containers", "image", "bundle", "curves", "markup"},
     {"data", "models", "inference"},
-    {"training"},
+    {"training", "watch"},
     {"evaluation", "serving"},
     {"delivery", "pipeline"},
     {"cli", "__main__"},
@@ -42,6 +44,8 @@ HEAVY = {
     "sklearn": ("data/sources.py",),
     "matplotlib": ("evaluation/",),
     "kagglehub": ("data/kaggle.py",),
+    "psutil": ("watch/system.py",),
+    "pynvml": ("watch/gpu.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),
 }
@@ -89,7 +93,7 @@ def test_a_heavy_library_stands_only_where_it_belongs(library):
     assert {user for user in users if not user.startswith(HEAVY[library])} == set()
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) == "serving"], ids=name_of)
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) in {"serving", "watch"}], ids=name_of)
 def test_the_service_knows_nothing_of_making_models(module):
     makers = ("tapetum.training", "tapetum.data", "tapetum.models", "tapetum.evaluation")
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
-from tapetum.serving.middleware import conclude, identify
+from tapetum.serving.middleware import conclude, identify, tell
 from tapetum.serving.record import Observer, Outcome
 
 _ROUTES = ("/predict", "/predict/batch")
@@ -46,10 +46,9 @@ class Door:
         response.headers.update(carried)
         facts = self._model.facts
         refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, facts.name, facts.version)
-        scope["state"]["records"] = (refused,)
+        scope["state"].update(records=(refused,), route=scope["path"])
         exchange = conclude(scope, response.status_code, 0, len(response.body), 0.0)
-        for observe in self._observers:
-            observe(exchange)
+        tell(self._observers, exchange)
         self._refused += 1
         if monotonic() >= self._log_at:
             log.warning("requests are refused", reason=str(error), refused=self._refused)
