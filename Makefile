@@ -6,8 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# What tests use beside Python: a balancer, network namespaces to put services into, Prometheus and its neighbours, and
-# what builds and runs containers, from a base that debootstrap makes.
+# What tests use beside Python: a balancer, network namespaces to put services into, what watches
+# them, and what builds and runs containers, upon a base that debootstrap makes.
 APT_PACKAGES := haproxy iproute2 prometheus prometheus-alertmanager prometheus-node-exporter \
 	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
 	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
@@ -171,11 +171,14 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
+docs: $(INSTALLED) stack ## Write docs/cli.md, docs/settings.md and what `make stack` writes from the code
 	@$(BIN)/python docs/render.py
+
+stack: $(INSTALLED) ## Write deploy/monitoring/, docs/metrics.md and docs/alerts.md from the code
+	@$(BIN)/tapetum stack render
 
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs clean \
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack clean \
 	docker-build docker-run docker-stop compose-up compose-down

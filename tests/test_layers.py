@@ -19,13 +19,14 @@ LAYERS = (
         "machine",
         "recipe",
         "settings",
+        "alert_settings",
         "metrics",
         "logs",
         "scores",
     }
     | {"containers", "image", "bundle", "curves", "markup"},
-    {"data", "models", "inference"},
-    {"training"},
+    {"data", "models", "inference", "stack"},
+    {"training", "watch"},
     {"evaluation", "serving"},
     {"delivery", "pipeline"},
     {"cli", "__main__"},
@@ -44,6 +45,7 @@ HEAVY = {
     "kagglehub": ("data/kaggle.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),
+    "grafana_foundation_sdk": ("stack/grafana/build.py",),
 }
 LONGEST = 250
 
@@ -89,11 +91,18 @@ def test_a_heavy_library_stands_only_where_it_belongs(library):
     assert {user for user in users if not user.startswith(HEAVY[library])} == set()
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) == "serving"], ids=name_of)
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) in {"serving", "watch"}], ids=name_of)
 def test_the_service_knows_nothing_of_making_models(module):
     makers = ("tapetum.training", "tapetum.data", "tapetum.models", "tapetum.evaluation")
 
     assert not [name for name in imports(module) if name.startswith(makers)]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) == "stack"], ids=name_of)
+def test_monitoring_is_written_from_the_catalogue_alone(module):
+    own = {name for name in imports(module) if name.startswith("tapetum.")}
+
+    assert {name for name in own if not name.startswith(("tapetum.metrics", "tapetum.stack"))} == set()
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

@@ -11,6 +11,8 @@ TapetumError
 ├── EngineError            an engine is not installed, or cannot run this bundle
 ├── WorkerLost             the process that computed a picture ended before it had answered
 ├── ResourceError          the machine lacks what is needed: disk space, a free port
+├── MailError              a mail was not sent; another attempt may succeed
+│   └── MailRefused        the mail server will not have it, however often it is asked
 ├── PictureError           one picture cannot be used; its neighbours can
 │   ├── EmptyPicture       no bytes at all
 │   ├── NotAPicture        bytes of another kind
@@ -25,7 +27,8 @@ TapetumError
 └── Unavailable            not now; the same request may succeed later
     ├── NotReady           the model is still being loaded and checked
     ├── Overloaded         the queue is full
-    └── DeadlinePassed     the request's time was up before it was answered
+    ├── DeadlinePassed     the request's time was up before it was answered
+    └── TooSoon            asked again before it may be; says when
 """
 
 
@@ -71,6 +74,14 @@ class WorkerLost(TapetumError):
 
 class ResourceError(TapetumError):
     """The machine lacks what is needed: disk space, a free port."""
+
+
+class MailError(TapetumError):
+    """A mail was not sent; another attempt may succeed."""
+
+
+class MailRefused(MailError):
+    """The mail server will not have it, however often it is asked."""
 
 
 class PictureError(TapetumError):
@@ -131,3 +142,11 @@ class Overloaded(Unavailable):
 
 class DeadlinePassed(Unavailable):
     """The request's time was up before it was answered."""
+
+
+class TooSoon(Unavailable):
+    """Asked again before it may be; says when."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

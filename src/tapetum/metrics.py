@@ -42,7 +42,9 @@ PROBLEMS = Series(
     "Requests answered with a problem, by the last word of its type.",
     labels=("path", "type"),
 )
-IN_FLIGHT = Series("http_requests_in_flight", "gauge", "requests", "Requests whose answer has not ended.")
+IN_FLIGHT = Series(
+    "http_requests_in_flight", "gauge", "requests", "Requests whose answer has not ended; a scrape sees itself."
+)
 REQUEST_SIZE = Series(
     "http_request_size_bytes", "histogram", "bytes", "Bytes of a request's body.", labels=("path",), buckets=_SIZES
 )

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from tapetum.alert_settings import AlertSettings
 from tapetum.errors import ConfigError
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
@@ -20,8 +21,8 @@ PREFIX = "TAPETUM_"
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
-class Settings(BaseSettings):
-    """Facts of one deployment; facts of the model live in its bundle."""
+class ServiceSettings(BaseSettings):
+    """Part of `Settings`: all but what concerns alerts."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -82,6 +83,9 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=1)] = Field(
         DEFAULT_MAX_PIXELS, description="Largest picture, in pixels, checked before it is decoded."
     )
+    low_confidence: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.6, description="Probability of the predicted class below which a prediction counts as one of low confidence."
+    )
     api_keys_file: Path | None = Field(
         None, description="File of the keys that open prediction, one a line; without it prediction is open."
     )
@@ -94,6 +98,9 @@ class Settings(BaseSettings):
         pattern=r"^(\*|https?://[^\s,/*]+( *, *https?://[^\s,/*]+)*)?$",
         description="Origins whose web pages may call, such as `https://a.example, https://b.example`; "
         "`*` is every page, nothing is none.",
+    )
+    window_s: Seconds = Field(
+        60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")
@@ -108,6 +115,10 @@ class Settings(BaseSettings):
         validation_alias="MLFLOW_EXPERIMENT_NAME",
         description="Experiment of MLflow that they belong to; without one, that of the recipe's name.",
     )
+
+
+class Settings(AlertSettings, ServiceSettings):
+    """Facts of one deployment; facts of the model live in its bundle."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +171,8 @@ def origins() -> list[Origin]:
 
 
 def masked(value: object) -> str:
-    """A text to print, with the password of any address in it as ***."""
-    return re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", str(value))
+    """A text to print, with a secret, and the password of any address, as ***."""
+    return "***" if isinstance(value, SecretStr) else re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", str(value))
 
 
 def _complaint(problem: dict[str, Any]) -> str:

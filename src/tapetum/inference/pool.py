@@ -7,7 +7,6 @@ too large is replaced, and costs the picture that it had.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 
 import structlog
@@ -15,8 +14,8 @@ import structlog
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, ProcessHand
-from tapetum.inference.predictor import Result
 from tapetum.inference.thread_hand import ThreadHand
+from tapetum.inference.work import Job, Limits, Status
 
 START_S = 60.0
 WATCH_S = 0.1
@@ -25,30 +24,6 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the pool may hold: pictures waiting or computed, seconds for one picture, memory of one hand."""
-
-    pending: int
-    hang_s: float
-    hand_bytes: int
-
-
-class Job:
-    """One picture on its way; `answer` gets its result or its error."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.arrived = perf_counter()
-        self.begun: float | None = None
-
-    @property
-    def queue_s(self) -> float:
-        """How long it waited for a hand, or has waited."""
-        return (perf_counter() if self.begun is None else self.begun) - self.arrived
 
 
 class Pool:
@@ -60,6 +35,7 @@ class Pool:
         self._plan = plan
         self._kind: Callable[[Plan, Callable[[Hand], None]], Hand] = ProcessHand if workers else ThreadHand
         self._size = max(1, workers)
+        self._replaced = 0
         self._limits = limits
         self._queue: deque[Job] = deque()
         self._hands: set[Hand] = set()  # those that may be asked
@@ -71,13 +47,27 @@ class Pool:
     @property
     def is_ready(self) -> bool:
         """Whether pictures are taken: a hand is there, or one is about to take the place of the last."""
-        is_tended = self.trouble is None or any(not hand.has_ended for hand in self._hands)
+        is_tended = self.trouble is None or any(not hand.has_ended for hand in tuple(self._hands))
         return self.opened is not None and is_tended
 
     @property
     def pending(self) -> int:
         """Pictures that wait or are computed."""
         return len(self._queue) + len(self._hands) - len(self._free)
+
+    @property
+    def status(self) -> Status:
+        """How it stands; other threads than the event loop's may ask, hence the copies."""
+        first = next(iter(self._queue.copy()), None)
+        return Status(
+            pending=self.pending,
+            limit=self._limits.pending,
+            oldest_s=0.0 if first is None else first.queue_s,
+            hands=sum(not hand.has_ended for hand in tuple(self._hands)),
+            wanted=self._size,
+            replaced=self._replaced,
+            memory_bytes=sum(hand.memory_bytes() for hand in tuple(self._living)),
+        )
 
     async def start(self) -> None:
         """Open every hand. Raises the TapetumError of the first that cannot be opened."""
@@ -177,6 +167,7 @@ class Pool:
         failures = 0
         while True:
             reason = await hand.leaving
+            self._replaced += 1
             # One that never answered will hardly do so the next time: it must not keep the machine busy.
             failures = 0 if hand.answered else failures + 1
             log.warning("a worker is replaced", pid=hand.pid, reason=reason, answered=hand.answered)

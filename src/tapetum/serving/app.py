@@ -2,24 +2,29 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import problems, tracing
+from tapetum.serving import problems, readings, tracing
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
 from tapetum.serving.door import Door
-from tapetum.serving.instruments import Instruments
+from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
-from tapetum.serving.record import Observer
+from tapetum.serving.problems import Problem
+from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
+from tapetum.watch.window import Window
 
 
 def _end_process() -> None:
@@ -28,14 +33,18 @@ def _end_process() -> None:
 
 def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process) -> FastAPI:
     """The service of one bundle; `on_failure` is called when that bundle cannot be served."""
-    instruments = Instruments()
+    instruments = Instruments(settings.low_confidence)
     model = Model(settings, on_failure)
-    observers: list[Observer] = [instruments.observe]
+    window = Window(settings.window_s, settings.low_confidence, monotonic)
+    in_flight = InFlight()
+    instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
+    observers: list[Observer] = [instruments.observe, window.observe]
 
     async def load() -> None:
         await model.load()
-        if model.is_loaded:
-            instruments.expect(model.facts.labels)
+        if model.opened is not None and model.is_loaded:
+            instruments.expect_model(model.facts.labels, settings.engine, model.opened.device)
+            window.expect(model.facts.labels)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -50,12 +59,13 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.access = Access(settings)
     app.state.model = model
     app.state.instruments = instruments
+    app.state.window = window
     app.state.observers = observers
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Identity, observers=observers)
+    app.add_middleware(Identity, observers=observers, in_flight=in_flight)
     app.add_middleware(Door, model=model, observers=observers)
     if settings.cors_origins:
         app.add_middleware(
@@ -72,4 +82,14 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
             ],
             expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After"],
         )
+    instruments.expect_routes(_expected(app))
+    app.state.paths = frozenset(route.path for route in iter_route_contexts(app.routes))
     return app
+
+
+def _expected(app: FastAPI) -> Iterator[Expected]:
+    """What each route says of itself."""
+    for route in iter_route_contexts(app.routes):
+        documented: dict[int, dict[str, Any]] = getattr(route, "responses", {})
+        problematic = {status for status, response in documented.items() if response["model"] is Problem}
+        yield Expected(str(route.path), route.methods or (), (200, *documented), problematic)

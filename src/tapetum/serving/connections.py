@@ -5,13 +5,17 @@ trickles in byte by byte, or an answer that nobody reads, would hold on for ever
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tapetum.serving import problems
+from tapetum.serving.middleware import conclude, identify
+from tapetum.serving.problems import Kind
+from tapetum.serving.record import OTHER, Observer, Refusal
 
 MOST_HEAD_BYTES = 32_768
 
@@ -27,11 +31,13 @@ class Limits:
 
 
 class Connection(HttpToolsProtocol):
-    """One connection of uvicorn's, with limits."""
+    """One connection of uvicorn's, with limits; `observers` get an Exchange of what no application was asked."""
 
-    def __init__(self, limits: Limits, **given: Any) -> None:
+    def __init__(self, limits: Limits, observers: Sequence[Observer], **given: Any) -> None:
         super().__init__(**given)
         self._limits = limits
+        self._observers = observers
+        self._begun_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._in_head = False
@@ -53,7 +59,7 @@ class Connection(HttpToolsProtocol):
             if idle is not None:
                 idle.transport.close()
             else:
-                self._refuse(503, "too-many-connections", "every connection is taken: try again in a moment")
+                self._refuse(problems.TOO_MANY_CONNECTIONS, "every connection is taken: try again in a moment")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
@@ -121,9 +127,10 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, or has too large a head."""
         if self._is_head_too_large:
-            self._refuse(431, "head-too-large", f"the head of the request has more than {MOST_HEAD_BYTES} bytes")
+            detail = f"the head of the request has more than {MOST_HEAD_BYTES} bytes"
+            self._refuse(problems.HEAD_TOO_LARGE, detail)
         else:
-            self._refuse(400, "malformed-request", "this is not an HTTP request")
+            self._refuse(problems.NO_HTTP, "this is not an HTTP request")
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -133,6 +140,8 @@ class Connection(HttpToolsProtocol):
 
     def _allow(self, seconds: float, part: str) -> None:
         self._stop()
+        if part == "head":
+            self._begun_at = self.loop.time()
         self._timer = self.loop.call_later(seconds, self._time_is_up, seconds, part)
 
     def _stop(self) -> None:
@@ -142,13 +151,27 @@ class Connection(HttpToolsProtocol):
 
     def _time_is_up(self, seconds: float, part: str) -> None:
         detail = f"the {part} of the request was not here after {seconds:g} s: send it faster"
-        self._refuse(408, "request-too-slow", detail)
+        self._refuse(problems.TOO_SLOW, detail)
 
-    def _refuse(self, status: int, slug: str, detail: str) -> None:
-        """Answer without the application, and hang up."""
+    def _refuse(self, kind: Kind, detail: str) -> None:
+        """Answer without the application, and hang up; the record of the request is whose it was until then."""
         self._stop()
         if self.transport.is_closing():
             return
-        if self._in_head or self.cycle is None or not self.cycle.response_started:
-            self.transport.write(problems.raw_answer(status, slug, detail))
+        if self._in_head or self.cycle is None:
+            scope: Scope = {"type": "http", "method": OTHER, "headers": []}
+            sent = self._answer(scope, kind, detail)
+            scope["state"]["problem"] = kind.slug
+            exchange = conclude(scope, kind.status, 0, sent, self.loop.time() - self._begun_at)
+            for observe in self._observers:
+                observe(exchange)
+        elif not self.cycle.response_started:
+            sent = self._answer(self.cycle.scope, kind, detail)
+            self.cycle.scope["state"]["refusal"] = Refusal(kind.status, kind.slug, sent)
         self.transport.close()
+
+    def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
+        """Write a problem; the bytes of its body."""
+        head, body = problems.raw_answer(kind, detail, *identify(scope))
+        self.transport.write(head + body)
+        return len(body)

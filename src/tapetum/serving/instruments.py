@@ -1,17 +1,24 @@
-"""The series of the catalogue as live instruments."""
+"""The series of the catalogue: counted from each Exchange, or read where they are kept, and put into text."""
 
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import NamedTuple
 
-import prometheus_client as prometheus
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import structlog
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from tapetum import metrics
 from tapetum.metrics import Series
-from tapetum.serving.record import Exchange, Record
+from tapetum.serving import problems
+from tapetum.serving.record import OTHER, Exchange, Record
+from tapetum.serving.tallies import Family, Histogram, Histograms, Tally, unit_of
+
+# Outcomes for which nobody got what a picture was worth: the service gave it up, or the caller did.
+SHED = ("overloaded", "not-ready", "deadline-passed", "worker-lost", "client-gone", "request-too-slow")
+
+log = structlog.get_logger()
 
 
 class Reading(NamedTuple):
@@ -22,64 +29,134 @@ class Reading(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
-Source = Callable[[], Iterable[Reading]]
+Source = Callable[[], Iterable[Reading]]  # asked at every scrape, on another thread than the event loop's
 
 
-class _Readings(Collector):
-    """What sources say, asked anew at every scrape, so that nothing is counted twice."""
+class Expected(NamedTuple):
+    """A route with its methods, the statuses that it answers as documented, and those of them that are problems."""
 
-    def __init__(self, sources: list[Source]) -> None:
-        self._sources = sources
+    path: str
+    methods: Iterable[str]
+    statuses: Iterable[int]
+    problems: Iterable[int]
 
-    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        families: dict[Series, CounterMetricFamily | GaugeMetricFamily] = {}
-        for source in self._sources:
-            for series, value, labels in source():
-                if series not in families:
-                    kind = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
-                    families[series] = kind(series.name, series.help, labels=series.labels)
-                families[series].add_metric(labels, value)
-        yield from families.values()
+
+class _Traffic(NamedTuple):
+    time: Histogram
+    received: Histogram
+    sent: Histogram
 
 
 class Instruments:
-    """One set of instruments for one application; classes are at 0 before anything is predicted."""
+    """All series of one application; what can be expected stands at 0 before it happens."""
 
-    def __init__(self) -> None:
-        # Creation times would add a series beside each of ours.
-        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]  # it comes without types
-        self._registry = CollectorRegistry()
+    def __init__(self, low_confidence: float) -> None:
         self.sources: list[Source] = []
-        self._registry.register(_Readings(self.sources))
-        self._predictions, self._latency, self._errors = (
-            self._counter(metrics.PREDICTIONS),
-            self._histogram(metrics.LATENCY),
-            self._counter(metrics.ERRORS),
+        self._low = low_confidence
+        self._requests, self._problems = Tally(metrics.REQUESTS), Tally(metrics.PROBLEMS)
+        self._times, self._received, self._sent = (
+            Histograms(metrics.REQUEST_TIME),
+            Histograms(metrics.REQUEST_SIZE),
+            Histograms(metrics.RESPONSE_SIZE),
         )
+        self._traffic: dict[str, _Traffic] = {}
+        self._predictions, self._low_confidence = Tally(metrics.PREDICTIONS), Tally(metrics.LOW_CONFIDENCE)
+        self._errors, self._shed = Tally(metrics.ERRORS), Tally(metrics.SHED)
+        self._inference = Histograms(metrics.INFERENCE_TIME)
+        self._inference_here: Histogram | None = None
+        self._classes: frozenset[str] = frozenset()
+        plain = (metrics.LATENCY, metrics.QUEUE_TIME, metrics.DECODE_TIME, metrics.CONFIDENCE, metrics.MARGIN)
+        self._plain = [Histograms(series) for series in plain]
+        self._latency, self._queue, self._decode, self._confidence, self._margin = (each.of() for each in self._plain)
+        self._shed.expect((reason,) for reason in SHED)
+        self._problems.expect((OTHER, kind.slug) for kind in problems.OF_CONNECTIONS)
+        self._requests.expect((OTHER, OTHER, str(kind.status)) for kind in problems.OF_CONNECTIONS)
+        self._open(OTHER)
 
-    def expect(self, labels: tuple[str, ...]) -> None:
-        """Export every class from now on."""
-        for label in labels:
-            self._predictions.labels(label)
+    def expect_routes(self, routes: Iterable[Expected]) -> None:
+        """Export what these routes answer as documented."""
+        for path, methods, statuses, problematic in routes:
+            self._open(path)
+            self._requests.expect((method, path, str(status)) for method in methods for status in statuses)
+            self._problems.expect((path, kind.slug) for kind in problems.OF_REQUESTS if kind.status in problematic)
+
+    def expect_model(self, classes: tuple[str, ...], engine: str, device: str) -> None:
+        """Export every class, and where the model computes."""
+        self._classes = frozenset(classes)
+        self._predictions.expect((label,) for label in classes)
+        self._inference_here = self._inference.of(engine, device)
 
     def observe(self, exchange: Exchange) -> None:
         """Count a request and its pictures."""
+        self._requests.add(exchange.method, exchange.route, str(exchange.status))
+        if exchange.problem is not None:
+            self._problems.add(exchange.route, exchange.problem)
+        traffic = self._traffic.get(exchange.route) or self._open(exchange.route)
+        # Any trace makes an exemplar, whether a caller asked for it to be recorded or not: its id stands in the
+        # request's log line and in its answer, so it leads somewhere even where nothing collects traces.
+        traffic.time.trace(exchange.total_s, exchange.trace_id)
+        traffic.received.observe(exchange.received)
+        traffic.sent.observe(exchange.sent)
         for record in exchange.records:
-            self._count(record)
+            self._count(record, exchange.trace_id)
+        if exchange.records:
+            self._count_failures(exchange.records)
 
-    def _count(self, record: Record) -> None:
-        if record.label is not None:
-            self._predictions.labels(record.label).inc()
-            self._latency.observe(record.total_s)
-        elif record.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._errors.inc()
+    def _count(self, record: Record, trace_id: str) -> None:
+        if record.size:  # without it no picture was known, and none waited
+            self._queue.observe(record.queue_s)
+        if record.label is None:
+            return
+        assert record.confidence is not None
+        assert record.margin is not None
+        assert record.decode_s is not None
+        assert record.inference_s is not None
+        assert self._inference_here is not None, "a model that has answered was expected"
+        # A worker that a picture has taken over may name any class, and each name would be kept.
+        self._predictions.add(record.label if record.label in self._classes else OTHER)
+        self._latency.trace(record.total_s, trace_id)
+        self._decode.observe(record.decode_s)
+        self._inference_here.observe(record.inference_s)
+        self._confidence.observe(record.confidence)
+        self._margin.observe(record.margin)
+        if record.confidence < self._low:
+            self._low_confidence.add()
 
-    def exposition(self) -> bytes:
-        """All series in Prometheus's text format."""
-        return prometheus.generate_latest(self._registry)
+    def _count_failures(self, records: tuple[Record, ...]) -> None:
+        """A request counts once, whatever the number of its pictures."""
+        for reason in {record.outcome for record in records}.intersection(SHED):
+            self._shed.add(reason)
+        if any(record.status >= HTTPStatus.INTERNAL_SERVER_ERROR for record in records):
+            self._errors.add()
 
-    def _counter(self, series: Series) -> Counter:
-        return Counter(series.name, series.help, series.labels, registry=self._registry)
+    def _open(self, route: str) -> _Traffic:
+        traffic = _Traffic(self._times.of(route), self._received.of(route), self._sent.of(route))
+        self._traffic[route] = traffic
+        return traffic
 
-    def _histogram(self, series: Series) -> Histogram:
-        return Histogram(series.name, series.help, series.labels, buckets=series.buckets, registry=self._registry)
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """All series in the format that a scraper accepts, and its content type; only OpenMetrics has exemplars."""
+        if "application/openmetrics-text" in accept:
+            return openmetrics.generate_latest(self), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+        return generate_latest(self), CONTENT_TYPE_PLAIN_0_0_4
+
+    def collect(self) -> Iterator[Family]:
+        """Every family with what it counts now."""
+        tallies = (self._requests, self._problems, self._predictions, self._low_confidence, self._errors, self._shed)
+        histograms = (self._times, self._received, self._sent, self._inference, *self._plain)
+        yield from (each.family() for each in (*tallies, *histograms))
+        families: dict[Series, CounterMetricFamily | GaugeMetricFamily] = {}
+        for series, value, labels in (reading for source in self.sources for reading in _read(source)):
+            if series not in families:
+                kind = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
+                families[series] = kind(series.name, series.help, labels=series.labels, unit=unit_of(series))
+            families[series].add_metric(labels, value)
+        yield from families.values()
+
+
+def _read(source: Source) -> list[Reading]:
+    try:
+        return list(source())
+    except Exception as error:  # the top of what a scrape asks: one part that fails must not hide all others
+        log.error("some series cannot be read", source=getattr(source, "__qualname__", ""), exc_info=error)
+        return []

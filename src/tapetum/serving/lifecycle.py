@@ -11,9 +11,10 @@ from tapetum import bundle as bundles
 from tapetum import machine
 from tapetum.bundle import Facts
 from tapetum.errors import DeadlinePassed, NotReady, TapetumError
-from tapetum.inference.hand import Plan
-from tapetum.inference.pool import Job, Limits, Pool
+from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.pool import Pool
 from tapetum.inference.predictor import Prediction
+from tapetum.inference.work import Job, Limits, Status
 from tapetum.serving.record import Outcome
 from tapetum.settings import Settings
 
@@ -44,8 +45,18 @@ class Model:
         return self._facts is not None
 
     @property
+    def opened(self) -> Opened | None:
+        """What its hands have opened; None until they have."""
+        return self._pool.opened
+
+    @property
+    def queue(self) -> Status:
+        """How its queue and its hands stand; may be asked from any thread."""
+        return self._pool.status
+
+    @property
     def device(self) -> str | None:
-        return self._pool.opened.device if self._pool.opened is not None else None
+        return self.opened.device if self.opened is not None else None
 
     @property
     def obstacle(self) -> str | None:
@@ -82,8 +93,8 @@ class Model:
             self._on_failure()
             return
         self._facts = facts
-        assert self._pool.opened is not None
-        log.info("ready", name=facts.name, version=facts.version, precision=self._pool.opened.precision)
+        assert self.opened is not None
+        log.info("ready", name=facts.name, version=facts.version, precision=self.opened.precision)
 
     def require_room(self) -> None:
         """Raise NotReady or Overloaded where a picture would be refused, before its bytes are read."""

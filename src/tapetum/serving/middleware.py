@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from dataclasses import replace
 from time import perf_counter
 
 import structlog
@@ -11,41 +12,59 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
 from tapetum.serving import problems, tracing
-from tapetum.serving.record import Exchange, Observer, to_fields
+from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal, to_fields
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = {"/health", "/ready", "/metrics"}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
 log = structlog.get_logger()
 
 
 def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
     """The ids of a request, which its state has from now on, and the headers that its answer must carry."""
+    state = scope.setdefault("state", {})
+    if "ids" in state:
+        return state["ids"], state["carried"]
     headers = Headers(scope=scope)
     given = headers.get(problems.REQUEST_ID, "")
     request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
     trace = tracing.follow(headers)
     ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
-    scope.setdefault("state", {}).update(request_id=request_id, ids=ids)
-    return ids, {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
+    carried = {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
+    state.update(request_id=request_id, ids=ids, carried=carried)
+    return ids, carried
 
 
 def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float) -> Exchange:
     """What a request was, from its scope, which `identify` has seen, and from what was counted."""
     state = scope["state"]
+    problem, records = state.get("problem"), state.get("records", ())
+    refusal: Refusal | None = state.get("refusal")
+    if refusal is not None:  # then whatever the application found went nowhere
+        status, problem, sent = refusal
+        records = tuple(replace(record, outcome=problem, status=status) for record in records)
     return Exchange(
         request_id=state["request_id"],
         trace_id=state["ids"]["trace_id"],
-        method=scope["method"],
-        route=getattr(scope.get("route"), "path", "other"),
+        method=scope["method"] if scope["method"] in METHODS else OTHER,
+        route=_route(scope),
         status=status,
-        problem=state.get("problem"),
+        problem=problem,
         received=received,
         sent=sent,
         total_s=total_s,
-        records=state.get("records", ()),
+        records=records,
     )
+
+
+def _route(scope: Scope) -> str:
+    """The path of the route that took the request, or would have where it was refused before."""
+    paths: frozenset[str] = scope["app"].state.paths if "app" in scope else frozenset()
+    taken: str = getattr(scope.get("route"), "path", OTHER)
+    path: str = taken if taken in paths else scope.get("path", OTHER)
+    return path if path in paths else OTHER
 
 
 class Identity:
@@ -55,15 +74,17 @@ class Identity:
     gets one Exchange of every request once its answer has ended.
     """
 
-    def __init__(self, app: ASGIApp, observers: list[Observer]) -> None:
+    def __init__(self, app: ASGIApp, observers: list[Observer], in_flight: InFlight) -> None:
         self.app = app
         self._observers = observers
+        self._in_flight = in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         start = perf_counter()
+        self._in_flight.number += 1
         ids, carried = identify(scope)
         status = received = sent = 0
 
@@ -90,6 +111,8 @@ class Identity:
                 if status:
                     raise
                 await problems.answer(Request(scope), error)(scope, counted, send_with_id)
+            finally:
+                self._in_flight.number -= 1
             total_s = perf_counter() - start
             exchange = conclude(scope, status, received, sent, total_s)
             for observe in self._observers:
@@ -99,7 +122,7 @@ class Identity:
                 "request",
                 method=scope["method"],
                 path=scope["path"],
-                status=status,
+                status=exchange.status,
                 latency_ms=round(total_s * 1000, 2),
                 **to_fields(exchange.records),
             )

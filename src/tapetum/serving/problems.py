@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem details: what is wrong and what to do, never a path or a traceback."""
 
-import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -12,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tapetum import errors
-from tapetum.serving import tracing
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -72,11 +70,19 @@ _HEADERS = {401: {"WWW-Authenticate": 'Bearer realm="tapetum"'}, 503: _AGAIN, 50
 ANSWERED = Kind(200, "answered", "OK")
 _OURS = Kind(500, "internal-error", "The service failed")
 
+# What a connection answers by itself.
+NO_HTTP = _KINDS[errors.MalformedRequest]
+TOO_SLOW = Kind(408, "request-too-slow", "The request came too slowly")
+HEAD_TOO_LARGE = Kind(431, "head-too-large", "The head of the request is too large")
+TOO_MANY_CONNECTIONS = Kind(503, "too-many-connections", "Every connection is taken")
+OF_CONNECTIONS = (NO_HTTP, TOO_SLOW, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS)
+OF_REQUESTS = (*_KINDS.values(), _OURS, TOO_SLOW)
+
 
 def kind_of(error: Exception) -> Kind:
     """What an error is: of our tree, of Starlette, or one that nobody foresaw."""
     if isinstance(error, HTTPException):
-        title = str(error.detail)
+        title = HTTPStatus(error.status_code).phrase  # and not its detail, which may have words of the caller's
         return Kind(error.status_code, title.lower().replace(" ", "-"), title)
     return next((_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS), _OURS)
 
@@ -97,17 +103,14 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     return _response(problem, _HEADERS.get(problem.status))
 
 
-def raw_answer(status: int, slug: str, detail: str) -> bytes:
-    """A whole HTTP response that ends the connection, for where no application has been asked yet."""
-    phrase = HTTPStatus(status).phrase
-    trace = tracing.begin()
-    ids = {"request_id": uuid.uuid4().hex, "trace_id": trace.trace_id, "span_id": trace.span_id}
-    problem = _problem(Kind(status, slug, phrase), detail, ids)
-    body = problem.model_dump_json().encode()
-    head = [f"HTTP/1.1 {status} {phrase}", f"content-type: {MEDIA_TYPE}", f"content-length: {len(body)}"]
-    headers = {REQUEST_ID: ids["request_id"], **trace.headers, **SAFE, **_HEADERS.get(status, {})}
+def raw_answer(kind: Kind, detail: str, ids: Ids, carried: dict[str, str]) -> tuple[bytes, bytes]:
+    """The head and the body of an HTTP response that ends the connection, given without the application."""
+    body = _problem(kind, detail, ids).model_dump_json().encode()
+    phrase = HTTPStatus(kind.status).phrase
+    head = [f"HTTP/1.1 {kind.status} {phrase}", f"content-type: {MEDIA_TYPE}", f"content-length: {len(body)}"]
+    headers = carried | _HEADERS.get(kind.status, {})
     head += [f"{name.lower()}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*head, "connection: close", "", ""]).encode() + body
+    return "\r\n".join([*head, "connection: close", "", ""]).encode(), body
 
 
 def install(app: FastAPI) -> None:

@@ -1,11 +1,15 @@
-"""What the service knows of one request, and of each picture in it, once it has ended."""
+"""From what became of a picture to its record."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import problems
+from tapetum.watch.record import Exchange as Exchange
+from tapetum.watch.record import Observer as Observer
+from tapetum.watch.record import Record as Record
 
 
 @dataclass(frozen=True)
@@ -17,58 +21,23 @@ class Outcome:
     queue_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class Record:
-    """All facts of one picture.
-
-    `outcome` is `answered`, or the last word of the type of the problem that
-    was the answer. A request that failed before its pictures were known has
-    one record without sizes. Times are in seconds; `total_s` counts from the
-    request's head.
-    """
-
-    request_id: str
-    path: str
-    outcome: str
-    status: int
-    size: int
-    queue_s: float
-    total_s: float
-    width: int | None = None
-    height: int | None = None
-    decode_s: float | None = None
-    inference_s: float | None = None
-    label: str | None = None
-    confidence: float | None = None
-    margin: float | None = None
-    model: str | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """All facts of one request and its answer: metrics, windows, logs and drift feed on them and on nothing else.
-
-    `route` is the path as the service knows it, or `other`; `problem` the last
-    word of the type of the problem that was the answer, None where none was.
-    `received` and `sent` are bytes of bodies. `records` are of its pictures.
-    """
-
-    request_id: str
-    trace_id: str
-    method: str
-    route: str
-    status: int
-    problem: str | None
-    received: int
-    sent: int
-    total_s: float
-    records: tuple[Record, ...] = ()
-
-
+OTHER = "other"
 _OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
 
-Observer = Callable[[Exchange], None]
+
+class Refusal(NamedTuple):
+    """A problem that the connection answered while the application was still at the request; `sent` are bytes."""
+
+    status: int
+    problem: str
+    sent: int
+
+
+@dataclass
+class InFlight:
+    """How many requests have begun and not ended."""
+
+    number: int = 0
 
 
 def make(

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from tapetum import __version__
@@ -137,9 +136,11 @@ async def ready(model: TheModel, response: Response) -> Readiness:
 
 
 @router.get("/metrics", dependencies=[Depends(probing)], response_class=Response)
-def metrics(instruments: TheInstruments) -> Response:
-    """All series, for Prometheus."""
-    return Response(instruments.exposition(), media_type=CONTENT_TYPE_LATEST)
+def metrics(request: Request, instruments: TheInstruments) -> Response:
+    """All series, for Prometheus; with exemplars for a scraper that accepts OpenMetrics."""
+    # A plain function, so on a thread of its own: a scrape takes longer than many a request.
+    content, content_type = instruments.exposition(request.headers.get("accept", ""))
+    return Response(content, headers={"Content-Type": content_type})
 
 
 @router.post("/predict", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_ONE)

@@ -78,7 +78,7 @@ def run(settings: Settings) -> None:
     )
     config = uvicorn.Config(
         app,
-        http=cast(Any, partial(Connection, limits)),
+        http=cast(Any, partial(Connection, limits, app.state.observers)),
         ws="none",
         log_config=None,
         access_log=False,

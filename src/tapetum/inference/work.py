@@ -1,0 +1,48 @@
+"""What a pool is given, and what can be seen of it."""
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+
+from tapetum.inference.predictor import Result
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the pool may hold: pictures waiting or computed, seconds for one picture, memory of one hand."""
+
+    pending: int
+    hang_s: float
+    hand_bytes: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a pool stands: of `limit` pictures `pending` wait or are computed, the first in the queue for `oldest_s`.
+
+    `hands` are those that take pictures, of `wanted`; `replaced` counts those that had to be. `memory_bytes` is that
+    of all processes, also of those that start or end.
+    """
+
+    pending: int
+    limit: int
+    oldest_s: float
+    hands: int
+    wanted: int
+    replaced: int
+    memory_bytes: int
+
+
+class Job:
+    """One picture on its way; `answer` gets its result or its error."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.arrived = perf_counter()
+        self.begun: float | None = None
+
+    @property
+    def queue_s(self) -> float:
+        """How long it waited for a hand, or has waited."""
+        return (perf_counter() if self.begun is None else self.begun) - self.arrived

@@ -1,0 +1,58 @@
+"""What the service knows of one request, and of each picture in it, once it has ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Record:
+    """All facts of one picture.
+
+    `outcome` is `answered`, or the last word of the type of the problem that
+    was the answer. A request that failed before its pictures were known has
+    one record without sizes. Times are in seconds; `total_s` counts from the
+    request's head.
+    """
+
+    request_id: str
+    path: str
+    outcome: str
+    status: int
+    size: int
+    queue_s: float
+    total_s: float
+    width: int | None = None
+    height: int | None = None
+    decode_s: float | None = None
+    inference_s: float | None = None
+    label: str | None = None
+    confidence: float | None = None
+    margin: float | None = None
+    model: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """All facts of one request and its answer: metrics, windows, logs and drift feed on them and on nothing else.
+
+    `method` is one of HTTP's own, or `other`; `route` the path as the service
+    knows it, or `other`; `problem` the last word of the type of the problem
+    that was the answer, None where none was: whatever callers may send, each
+    has few values. `received` and `sent` are bytes of bodies. `records` are of
+    its pictures.
+    """
+
+    request_id: str
+    trace_id: str
+    method: str
+    route: str
+    status: int
+    problem: str | None
+    received: int
+    sent: int
+    total_s: float
+    records: tuple[Record, ...] = ()
+
+
+Observer = Callable[[Exchange], None]
