@@ -26,7 +26,7 @@ LAYERS = (
         "scores",
     }
     | {"containers", "image", "bundle", "curves", "markup"},
-    {"data", "models", "inference"},
+    {"data", "models", "inference", "stack"},
     {"training", "watch"},
     {"evaluation", "serving"},
     {"delivery", "pipeline"},
@@ -48,6 +48,7 @@ HEAVY = {
     "pynvml": ("watch/gpu.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),
+    "grafana_foundation_sdk": ("stack/grafana/build.py",),
 }
 LONGEST = 250
 
@@ -98,6 +99,13 @@ def test_the_service_knows_nothing_of_making_models(module):
     makers = ("tapetum.training", "tapetum.data", "tapetum.models", "tapetum.evaluation")
 
     assert not [name for name in imports(module) if name.startswith(makers)]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) == "stack"], ids=name_of)
+def test_monitoring_is_written_from_the_catalogue_alone(module):
+    own = {name for name in imports(module) if name.startswith("tapetum.")}
+
+    assert {name for name in own if not name.startswith(("tapetum.metrics", "tapetum.stack"))} == set()
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

@@ -26,6 +26,7 @@ _COMMANDS = {
     "predict": "Classify picture files.",
     "serve": "Answer POST /predict.",
     "smoke": "Check a running service.",
+    "stack": "Write the files of monitoring.",
     "train": "Turn labelled pictures into a bundle.",
 }
 

@@ -1,0 +1,77 @@
+"""Colours that people with any common colour vision can tell apart, on a dark page and on a light one."""
+
+GOOD = "#009E73"
+WARN = "#E08300"
+BAD = "#CC1424"
+BLUE = "#2F7FD1"
+PURPLE = "#B565A7"
+GREY = "#8A8F98"
+
+# One meaning has one colour on every dashboard. What is not named here, such as a replica or a class of one's own
+# pictures, gets a colour from its name, the same one everywhere, from Grafana.
+BY_NAME = {
+    # quantiles, and shares below which that much lies
+    "p50": BLUE,
+    "p95": WARN,
+    "p99": PURPLE,
+    "p10": PURPLE,
+    "p90": WARN,
+    "mean": GREY,
+    # answers
+    "2xx": GOOD,
+    "4xx": WARN,
+    "5xx": BAD,
+    # the example's classes
+    "cat": BLUE,
+    "dog": WARN,
+    # parts of an answer's time
+    "wait": WARN,
+    "decode": PURPLE,
+    "inference": BLUE,
+    # wanted and had
+    "limit": GREY,
+    "desired": GREY,
+    "total": GREY,
+    "ready": GOOD,
+    # the parts of the service
+    "pictures": BLUE,
+    "front": PURPLE,
+    "workers": BLUE,
+    "unsure": BLUE,
+    # burn rates by window
+    "1h": BAD,
+    "6h": WARN,
+    "1d": PURPLE,
+    "3d": BLUE,
+    # pods
+    "Running": GOOD,
+    "Pending": WARN,
+    "Failed": BAD,
+    "Unknown": PURPLE,
+    "Succeeded": GREY,
+    # memory
+    "used": BLUE,
+    "cached": PURPLE,
+    "buffers": WARN,
+    # both ways
+    "received": BLUE,
+    "sent": WARN,
+    "read": BLUE,
+    "written": WARN,
+    # log lines by level
+    "debug": GREY,
+    "info": BLUE,
+    "warning": WARN,
+    "error": BAD,
+    "critical": PURPLE,
+    # mails and notifications
+    "failed": BAD,
+    "suppressed": GREY,
+}
+
+# Which of them the values of a label can be.
+OF_LABEL = {
+    "predicted_class": ("cat", "dog"),
+    "phase": ("Running", "Pending", "Failed", "Unknown", "Succeeded"),
+    "level": ("debug", "info", "warning", "error", "critical"),
+}
