@@ -6,13 +6,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# What tests use beside Python: a balancer, network namespaces to put services into, and what watches them.
-APT_PACKAGES := haproxy iproute2 prometheus prometheus-node-exporter
+# What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver,
+# what watches them, and what builds and runs containers, upon a base that debootstrap makes.
+APT_PACKAGES := haproxy iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
+	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
+	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
 TOOLS := $(VENV)/tools
 
 ##@ Environment
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {sub(/:.*/, "", $$1); printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 init: $(INSTALLED) ## Create .venv and install everything, pinned by lock.txt
 
@@ -42,6 +45,8 @@ lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requir
 		--extra train --constraint lock.txt pyproject.toml --output-file requirements.txt
 	@echo '--editable .' >> requirements.txt
 	@rm -r $(VENV)-lock
+
+include $(wildcard deploy/*.mk)
 
 ##@ Data
 # What data-setup sets up stands in params.yaml, unless the command line says it.
@@ -100,6 +105,62 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 		$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 --port $(or $(PORT),5000)
 
+##@ Container
+IMAGE := cats-dogs-api
+RELEASE = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
+BAKED = $(or $(BUNDLE),$(wildcard runs/cats-dogs/bundle))
+# Docker's format: that of OCI has no place for a health check.
+docker-build: export BUILDAH_FORMAT := docker
+docker-build: ## Build the image of the service (BUNDLE=runs/cats-dogs/bundle TARGET=serve BUILD_ARGS=)
+	@engine=$$(deploy/engine.sh) && $$engine build $(addprefix --target ,$(TARGET)) $(BUILD_ARGS) \
+		$(addprefix --build-context bundle=,$(abspath $(BAKED))) \
+		--build-arg VERSION=$(RELEASE) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+		--build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
+		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(RELEASE) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
+
+# Confined as in a cluster; 1 GB is enough for two workers.
+docker-run: ## Run it, on port 8000 of this machine (BUNDLE=runs/cats-dogs/bundle PORT=8001 CPUS=2 MEMORY=1g)
+	@engine=$$(deploy/engine.sh) && { $$engine rm --force $(IMAGE) >/dev/null 2>&1 || true; } && \
+	$$engine run --detach --name $(IMAGE) --publish 127.0.0.1:$(or $(PORT),8000):8000 --cpus $(or $(CPUS),1) \
+		--memory $(or $(MEMORY),1g) --pids-limit 512 --read-only --tmpfs /tmp --cap-drop ALL \
+		--security-opt no-new-privileges $(RUN_ARGS) \
+		$(if $(BUNDLE),--volume $(abspath $(BUNDLE)):/bundle:ro) $(IMAGE):latest >/dev/null && \
+	tries=0 && until $$engine exec $(IMAGE) python -m tapetum.delivery.ready >/dev/null 2>&1; do \
+		tries=$$((tries + 1)); \
+		test $$tries -lt 60 && test "$$($$engine inspect --format '{{.State.Running}}' $(IMAGE))" = true || \
+			{ $$engine logs $(IMAGE) >&2; echo "the service did not become ready: its log stands above" >&2; exit 1; }; \
+		sleep 0.5; \
+	done && \
+	echo "ready at http://localhost:$(or $(PORT),8000); \`make docker-stop\` ends it"
+
+docker-stop: ## Let it finish what it has accepted, and remove it
+	@engine=$$(deploy/engine.sh) && \
+	if $$engine inspect $(IMAGE) >/dev/null 2>&1; then \
+		$$engine stop -t 60 $(IMAGE) >/dev/null && $$engine rm $(IMAGE) >/dev/null; \
+	else echo "no container called $(IMAGE) is here"; fi
+
+compose-up: .secrets/gmail_pass .secrets/grafana_admin_password ## Service, monitoring and MLflow on this machine (BUNDLE=)
+	@engine=$$(deploy/engine.sh) && $(if $(BUNDLE),BUNDLE=$(abspath $(BUNDLE))) $$engine compose up --build --detach --wait
+	@echo "service 8000, Prometheus 9090, Alertmanager 9093, Grafana 3000 (admin, .secrets/grafana_admin_password), MLflow 5000"
+
+compose-down: ## End them; what they have recorded stays
+	@engine=$$(deploy/engine.sh) && $$engine compose down
+
+# The folder keeps others of this machine out; the files in it are read by the users of the containers.
+.secrets:
+	@mkdir -m 700 $@
+
+.secrets/gmail_pass: | .secrets
+	@printf %s "$${GMAIL_PASS-$$(sed -n 's/^GMAIL_PASS=//p' .env 2>/dev/null | tr -d '"')}" > $@ && chmod 644 $@
+	@test -s $@ || echo "Alertmanager cannot send mail: put the app password into $@" >&2
+
+.secrets/grafana_admin_password: | .secrets
+	@$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24), end="")' > $@ && chmod 644 $@
+
+##@ Monitoring
+monitoring-local: ## Prometheus, Alertmanager and node exporter against a service on port 8000, until Ctrl-C
+	@deploy/monitoring/local.sh
+
 ##@ Checks
 test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered
@@ -116,10 +177,19 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-docs: $(INSTALLED) ## Write docs/cli.md and docs/settings.md from the code
+docs: $(INSTALLED) stack ## Write docs/cli.md, docs/settings.md and what `make stack` writes from the code
 	@$(BIN)/python docs/render.py
+
+stack: $(INSTALLED) ## Write deploy/monitoring/, docs/metrics.md and docs/alerts.md from the code
+	@$(BIN)/tapetum stack render
+
+# Outside CI: it takes 614 MB from npm. The pictures show a made-up history, which is another one each time.
+dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chromium and prometheus)
+	@cd docs/draw && npm install --no-package-lock --legacy-peer-deps --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/python docs/draw/draw.py
 
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs clean
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack monitoring-local clean \
+	docker-build docker-run docker-stop compose-up compose-down

@@ -52,7 +52,7 @@ def test_path(name: str, step: int) -> str:
 def test_file(name: str, step: int) -> str:
     """The proofs of a rule file's alerts that count in steps of so many minutes, as text."""
     tests = [
-        test for area in _ALERTING[name] for alert in AREAS[area] if alert.step == step for test in _tests(alert, area)
+        test for area in _ALERTING[name] for alert in AREAS[area] if alert.step == step for test in proofs(alert, area)
     ]
     return to_yaml(
         {
@@ -64,7 +64,8 @@ def test_file(name: str, step: int) -> str:
     )
 
 
-def _tests(alert: Alert, area: str) -> list[dict[str, Any]]:
+def proofs(alert: Alert, area: str) -> list[dict[str, Any]]:
+    """The tests of one alert: not a step before it should fire, then with all that it says; and never when quiet."""
     texts = {name: _filled(text, alert.labels) for name, text in alert.says(alert.value).items()}
     fires = {"exp_labels": alert.labels | alert.own_labels(area), "exp_annotations": texts}
     found = []

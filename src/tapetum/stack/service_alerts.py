@@ -158,6 +158,6 @@ ALERTS = (
         value="9.5%",
         after=65,
         firing=_traffic((60, 60), (5.7, 60)),
-        quiet=(_traffic((60, 60), (6.3, 60)), _traffic((2.9, 60), (0, 60))),
+        quiet=(_traffic((60, 60), (6.3, 60)), _traffic((2.5, 60), (0, 60))),
     ),
 )

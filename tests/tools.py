@@ -1,0 +1,15 @@
+"""Programs that a test cannot do without: found, or the test is skipped; under CI it fails."""
+
+import os
+import shutil
+
+import pytest
+
+
+def require(*names: str, root: bool = False) -> None:
+    """Skip, or under CI fail, where a program or root is missing."""
+    missing = [name for name in names if shutil.which(name) is None] + (["root"] if root and os.geteuid() else [])
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"missing: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"missing: {', '.join(missing)}; as root, `make test` installs them")
