@@ -167,8 +167,10 @@ monitoring-local: ## Prometheus, Alertmanager and node exporter against a servic
 	@deploy/monitoring/local.sh
 
 ##@ Checks
-test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage
-	@$(BIN)/pytest --cov --cov-report=term:skip-covered
+# Two at a time, whole files each: they wait for processes more than they compute.
+test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage (JUNIT=file.xml, TESTS=path for a few)
+	@$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(addprefix --junit-xml=,$(JUNIT)) \
+		$(or $(TESTS),--cov --cov-report=term:skip-covered)
 
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage
 	@$(BIN)/pytest tests/unit tests/contract

@@ -91,7 +91,7 @@ class Pool:
     def submit(self, contents: Sequence[bytes]) -> list[Job]:
         """Take all pictures or none. Raises NotReady or Overloaded."""
         self.require_room(len(contents))
-        jobs = [Job(content) for content in contents]
+        jobs = [Job(content, self._plan.max_pixels) for content in contents]
         waiting, coming = (sum(job.pixels for job in some) for some in (self._queue, jobs))
         # Who waits alone keeps nobody waiting, however large.
         if waiting and waiting + coming > self._limits.pixels:

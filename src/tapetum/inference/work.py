@@ -36,11 +36,15 @@ class Status:
 
 
 class Job:
-    """One picture on its way; `answer` gets its result or its error."""
+    """One picture on its way; `answer` gets its result or its error.
 
-    def __init__(self, content: bytes) -> None:
+    One that claims more than `max_pixels` is no work: it will be refused by its head.
+    """
+
+    def __init__(self, content: bytes, max_pixels: int) -> None:
         self.content = content
-        self.pixels = containers.pixels(content)
+        claimed = containers.pixels(content)
+        self.pixels = claimed if claimed <= max_pixels else 0
         self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()
         self.begun: float | None = None

@@ -1,0 +1,217 @@
+"""What Jenkins and GitHub would run: the same steps, in order, in a clean checkout, under a plain shell."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from running import running, serve_command
+
+ROOT = Path(__file__).parents[2]
+JENKINSFILE = (ROOT / "Jenkinsfile").read_text()
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+STAGES = [
+    "Checkout",
+    "Setup Python",
+    "Lint & Test",
+    "Download Data",
+    "Train Model",
+    "Validate Model",
+    "Docker Build",
+    "Docker Push",
+    "Deploy to Kubernetes",
+    "Smoke Tests",
+]
+RECORDER = """#!/bin/sh
+echo "${0##*/} $*" >> "$RECORD"
+case "$1 $2" in
+  "login "*) cat >> "$RECORD.secret" ;;
+  "config get-contexts") echo kind-mlops-cluster ;;
+  "kustomize "*) echo 'image: cats-dogs-api:0' ;;
+esac
+case "$*" in *"--filename -") cat >> "$RECORD" ;; esac
+"""
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Name and text of each stage of the Jenkinsfile."""
+    parts = re.split(r"^    stage\('([^']+)'\) \{$", text, flags=re.MULTILINE)
+    return zip(parts[1::2], parts[2::2], strict=True)
+
+
+def commands(text: str) -> list[str]:
+    return re.findall(r"^\s+sh '([^'\n]+)'$", text, flags=re.MULTILINE)
+
+
+STEPS = {name: commands(text.partition("post {")[0]) for name, text in blocks(JENKINSFILE)}
+AFTER_FAILURE = {
+    name: commands(text.partition("unsuccessful {")[2]) for name, text in blocks(JENKINSFILE) if "unsuccessful" in text
+}
+
+
+# The parameters as a build has them that nobody filled in.
+DEFAULTS = dict(re.findall(r"string\(name: '(\w+)', defaultValue: '([^']*)'", JENKINSFILE)) | {"TAG": "7"}
+
+
+def targets() -> set[str]:
+    """What `make` can be asked for."""
+    makefiles = [ROOT / "Makefile", *(ROOT / "deploy").glob("*.mk")]
+    return {
+        target
+        for makefile in makefiles
+        for names in re.findall(r"^([a-z][a-z -]*):(?!=)", makefile.read_text(), flags=re.MULTILINE)
+        for target in names.split()
+    }
+
+
+def test_every_stage_of_the_pipeline_is_there_and_hides_no_failure():
+    assert list(STEPS) == STAGES
+    assert len(re.findall(r"\bsh\b", JENKINSFILE)) == sum(map(len, STEPS.values())) + sum(
+        map(len, AFTER_FAILURE.values())
+    )
+    assert not re.search(r"\|\||; *true|\bsource\b|returnStatus|catchError", JENKINSFILE)
+    assert AFTER_FAILURE == {"Deploy to Kubernetes": ["make rollback"], "Smoke Tests": ["make rollback"]}
+    assert set(re.findall(r"credentials\('([^']+)'\)", JENKINSFILE)) == {"ghcr-token", "kaggle-username", "kaggle-key"}
+
+
+def test_jenkins_as_code_has_the_credentials_and_the_job():
+    text = (ROOT / "deploy" / "jenkins" / "casc.yaml").read_text()
+    (domain,) = yaml.safe_load(text)["credentials"]["system"]["domainCredentials"]
+    found = {entry["string"]["id"]: entry["string"]["secret"] for entry in domain["credentials"]}
+
+    assert found == {name: f"${{{name}}}" for name in ("ghcr-token", "kaggle-username", "kaggle-key")}
+    assert "scriptPath('Jenkinsfile')" in text
+
+
+def test_both_pipelines_call_targets_that_there_are():
+    steps = [step for found in (*STEPS.values(), *AFTER_FAILURE.values()) for step in found]
+    for workflow in WORKFLOWS:
+        for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+            steps += [step["run"] for step in job["steps"] if "run" in step]
+
+    assert {step.split()[0] for step in steps} == {"make"}
+    assert {step.split()[1] for step in steps} <= targets()
+
+
+def test_actions_are_pinned_by_digest_and_nothing_is_allowed_that_is_not_needed(tmp_path):
+    for workflow in WORKFLOWS:
+        uses = re.findall(r"uses: (.*)", workflow.read_text())
+        assert uses
+        assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", used) for used in uses), uses
+    linted = subprocess.run(
+        [str(Path(sys.prefix, "bin", "zizmor")), "--offline", "--no-progress", *map(str, WORKFLOWS)],
+        capture_output=True,
+        text=True,
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that git tracks, in an empty folder, with the environment at hand so that nothing is installed."""
+    folder = tmp_path_factory.mktemp("jenkins") / "workspace"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+            os.utime(folder / name, (0, 0))  # older than the environment, which therefore is not made anew
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+class Build:
+    """A build of the pipeline: its workspace, its parameters, and what was asked of the tools that are not here."""
+
+    def __init__(self, workspace: Path, tools: Path, **parameters: str) -> None:
+        self._workspace = workspace
+        self.record = tools / "record"
+        for tool in ("docker", "kubectl", "kind"):
+            (tools / tool).write_text(RECORDER)
+            (tools / tool).chmod(0o755)
+        self._environment = (
+            os.environ
+            | DEFAULTS
+            | parameters
+            | {
+                "BUNDLE": f"runs/{parameters.get('RECIPE', DEFAULTS['RECIPE'])}/bundle",
+                "PATH": f"{tools}:{os.environ['PATH']}",
+                "RECORD": str(self.record),
+                "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
+                "TESTS": "tests/unit/test_registry.py",  # all of them would include this one
+                "JOBS": "0",
+            }
+        )
+
+    def run(self, stage: str) -> list[str]:
+        """Run a stage as Jenkins does; what was asked of the tools. Raises CalledProcessError after its clean-up."""
+        self.record.write_text("")
+        try:
+            for step in STEPS[stage]:
+                self._sh(step)
+        except subprocess.CalledProcessError:
+            for step in AFTER_FAILURE.get(stage, []):
+                self._sh(step)
+            raise
+        return self.asked()
+
+    def asked(self) -> list[str]:
+        """What was asked of docker, kubectl and kind in the last stage, without questions about them."""
+        lines = self.record.read_text().splitlines()
+        return [line for line in lines if not re.match(r"(docker (info|buildx)|kubectl config)", line)]
+
+    def _sh(self, step: str) -> None:
+        subprocess.run(["dash", "-xe", "-c", step], cwd=self._workspace, env=self._environment, check=True)
+
+
+def test_the_steps_run_in_order_and_what_they_make_is_deployed(workspace, tmp_path):
+    build = Build(workspace, tmp_path, RECIPE="digits", IMAGE="ghcr.io/me/cats-dogs-api")
+
+    for stage in STAGES[1:6]:
+        assert build.run(stage) == []
+    built = build.run("Docker Build")
+    build.record.write_text("")
+    pushed = build.run("Docker Push")
+    deployed = build.run("Deploy to Kubernetes")
+
+    assert (workspace / "reports" / "tests.xml").is_file()
+    (command,) = built
+    assert command.startswith("docker build ")
+    assert f"bundle={workspace}/runs/digits/bundle" in command
+    assert "--tag ghcr.io/me/cats-dogs-api:7" in command
+    assert pushed == ["docker push ghcr.io/me/cats-dogs-api:7"]
+    assert "image: ghcr.io/me/cats-dogs-api:7" in deployed
+    assert any("rollout status" in line for line in deployed)
+
+    with running(serve_command(workspace / "runs" / "digits" / "bundle"), tmp_path / "log") as service:
+        smoke = Build(workspace, tmp_path, RECIPE="digits", URL=str(service.client.base_url))
+        assert smoke.run("Smoke Tests") == []
+
+
+def test_a_deployment_that_fails_its_smoke_test_is_rolled_back(workspace, tmp_path):
+    build = Build(workspace, tmp_path, URL="http://127.0.0.1:9", SMOKE_WAIT_S="0")
+
+    with pytest.raises(subprocess.CalledProcessError):
+        build.run("Smoke Tests")
+
+    assert [line.split("--namespace mlops ")[1].split(" --")[0] for line in build.asked()] == [
+        "rollout undo deployment/cats-dogs-api",
+        "rollout status",
+    ]
+
+
+def test_a_token_reaches_the_registry_and_no_log(workspace, tmp_path, capfd):
+    token = uuid.uuid4().hex
+    build = Build(workspace, tmp_path, IMAGE="ghcr.io/me/cats-dogs-api", REGISTRY_TOKEN=token)
+
+    asked = build.run("Docker Push")
+
+    assert asked[0] == "docker login ghcr.io --username me --password-stdin"
+    assert (tmp_path / "record.secret").read_text() == token
+    assert token not in "".join([*asked, *capfd.readouterr()])
