@@ -23,13 +23,16 @@ from pathlib import Path
 from time import process_time, sleep
 
 import httpx
+import prometheus_client
 import uvicorn
 from load import HOST, closed, picture, post
 
+from tapetum import metrics
 from tapetum.logs.setup import configure
 from tapetum.serving.app import create_app
 from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.record import Exchange, Record
+from tapetum.serving.tallies import Histograms
 from tapetum.settings import Settings
 
 CLIENTS = 8
@@ -46,10 +49,20 @@ def alone() -> None:
     instruments.expect_model(("cat", "dog"), "openvino", "cpu")
     refusal = replace(PICTURE, outcome="overloaded", status=503, label=None, size=0)
     refused = replace(EXCHANGE, status=503, problem="overloaded", records=(refusal,))
-    for name, exchange in (("a picture", EXCHANGE), ("a refusal", refused), ("a probe", replace(EXCHANGE, records=()))):
-        runs = timeit.repeat(partial(instruments.observe, exchange), timer=process_time, number=20_000, repeat=9)
-        found = [run / 20_000 * 1e6 for run in runs]
-        print(f"observe {name:12} {statistics.median(found):6.2f} µs ({min(found):.2f}-{max(found):.2f}, n=9)")
+    series = metrics.LATENCY
+    ours = Histograms(series).of()
+    theirs = prometheus_client.Histogram(series.name, series.help, buckets=series.buckets, registry=None)
+    for name, work in (
+        ("a picture", partial(instruments.observe, EXCHANGE)),
+        ("a refusal", partial(instruments.observe, refused)),
+        ("a probe", partial(instruments.observe, replace(EXCHANGE, records=()))),
+        ("one value", partial(ours.observe, 0.02)),
+        ("the same by prometheus_client", partial(theirs.observe, 0.02)),
+        ("one with its trace", partial(ours.trace, 0.02, "a" * 32)),
+        ("the same by prometheus_client", partial(theirs.observe, 0.02, {"trace_id": "a" * 32})),
+    ):
+        found = [run / 20_000 * 1e6 for run in timeit.repeat(work, timer=process_time, number=20_000, repeat=9)]
+        print(f"observe {name:30} {statistics.median(found):5.2f} µs ({min(found):.2f}-{max(found):.2f}, n=9)")
     whole = create_app(Settings()).state.instruments
     for accept in ("text/plain", "application/openmetrics-text"):
         runs = timeit.repeat(partial(whole.exposition, accept), timer=process_time, number=1, repeat=25)

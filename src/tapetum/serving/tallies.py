@@ -1,6 +1,6 @@
 """Counters and histograms that cost a request little: one thread counts, the event loop's, and any thread reads.
 
-So nothing is locked, where prometheus_client locks each of its numbers: an observation takes a quarter of the time
+So nothing is locked, where prometheus_client locks each of its numbers: an observation takes a fifth of the time
 (benchmarks/observing.py). A read copies what it walks through, and may miss what is being counted at that moment.
 """
 
