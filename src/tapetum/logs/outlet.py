@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 import structlog
@@ -89,7 +90,7 @@ class Outlet:
             self._queue.put(None)
 
     def settle(self, within_s: float) -> None:
-        """Wait for that, and count what could not be written."""
+        """Wait for that, but no longer than `within_s`."""
         self._thread.join(within_s)
 
     def close(self) -> None:
@@ -100,8 +101,12 @@ class Outlet:
         if self._has_ended:
             return
         self._has_ended = True
-        queued = [self._queue.get() for _ in range(self._queue.qsize())]
-        late = [line for line in queued if line is not None]
+        late = []
+        # Without waiting: a thread that hung may be back, and take some of them.
+        with suppress(Empty):
+            while True:
+                if (line := self._queue.get_nowait()) is not None:
+                    late.append(line)
         if self._thread.is_alive() or self._batch:
             self._is_given_up = True
             self._dropped += len(late) + len(self._batch)
