@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from running import frozen, post
 
 PATHS = ("/api-stats", "/model-stats", "/system-info")
 KEY, OPERATOR = "an-api-key-of-the-shop", "an-operator-key-of-night-shift"
@@ -49,8 +50,9 @@ def test_statistics_equal_what_was_sent(start, bright, trained):
     assert model["model"] == answers[0]["model"]
 
 
-def test_a_service_that_nobody_asked_has_nothing_to_tell(start):
-    client = start().client
+def test_a_service_that_nobody_asked_is_idle_and_one_that_fails_is_unhealthy(start, bright):
+    service = start(TAPETUM_WORKERS="1")
+    client = service.client
 
     api, model = client.get("/api-stats").json(), client.get("/model-stats").json()
 
@@ -58,6 +60,16 @@ def test_a_service_that_nobody_asked_has_nothing_to_tell(start):
     assert (model["predictions"], model["confidence"], model["low_confidence_share"]) == (0, None, None)
     assert model["classes"] == {"bright": {"count": 0, "share": None}, "dark": {"count": 0, "share": None}}
     assert model["health"]["verdict"] == "idle"
+
+    with frozen(service.workers()):
+        assert post(service, bright, timeout="0.1").status_code == 504
+
+    api, model = client.get("/api-stats").json(), client.get("/model-stats").json()
+
+    assert (api["requests"], api["errors"], api["error_rate"], api["client_errors"]) == (1, 1, 1, 0)
+    assert api["problems"] == {"deadline-passed": 1}
+    assert (model["predictions"], model["failures"], model["failure_rate"]) == (0, 1, 1)
+    assert model["health"] == {"verdict": "unhealthy", "reasons": ["1 of 1 pictures failed"]}
 
 
 def test_the_machine_is_told_of(service):
