@@ -55,8 +55,9 @@ def world() -> World:
 
 
 async def flush(outbox: Outbox) -> None:
-    """Run it until nothing waits."""
-    await outbox.close(asyncio.create_task(outbox.run()), within_s=30)
+    """Run it until nothing waits, which it must notice by itself."""
+    async with asyncio.timeout(20):
+        await outbox.close(asyncio.create_task(outbox.run()), within_s=60)
 
 
 async def test_mails_are_sent_in_their_order(world):
