@@ -107,13 +107,15 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 IMAGE := cats-dogs-api
 RELEASE = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
 BAKED = $(or $(BUNDLE),$(wildcard runs/cats-dogs/bundle))
+OCI := org.opencontainers.image
+COMMITTED = $(shell git log -1 --format='revision=%H created=%cI' 2>/dev/null)
 # Docker's format: that of OCI has no place for a health check. Its date is the commit's, so that the same code and
 # bundle give the same image, from layers that are there already.
 docker-build: export BUILDAH_FORMAT := docker
 docker-build: ## Build the image of the service (BUNDLE=runs/cats-dogs/bundle TARGET=serve BUILD_ARGS=)
 	@engine=$$(deploy/engine.sh) && $$engine build $(addprefix --target ,$(TARGET)) $(BUILD_ARGS) \
 		$(addprefix --build-context bundle=,$(abspath $(BAKED))) \
-		--build-arg VERSION=$(RELEASE) $$(git log -1 --format='--build-arg REVISION=%H --build-arg CREATED=%cI' 2>/dev/null) \
+		$(addprefix --label $(OCI).,version=$(RELEASE) $(COMMITTED)) \
 		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(RELEASE) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
 
 # Confined as in a cluster; 1 GB is enough for two workers.
