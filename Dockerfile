@@ -36,17 +36,11 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /venv/bin/python install '.[gpu]' --constraint lock.txt
 
 FROM ${BASE_IMAGE} AS room
-ARG VERSION=unknown
-ARG REVISION=unknown
-ARG CREATED=unknown
-ARG SOURCE=unknown
+# Version, revision and date are labels that `make docker-build` gives: as build arguments they were taken stale from the
+# cache of buildah 1.28.
 LABEL org.opencontainers.image.title="Tapetum" \
       org.opencontainers.image.description="An image classifier as a service" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.source="${SOURCE}"
+      org.opencontainers.image.licenses="Apache-2.0"
 # The root is read-only and the user may be any: what needs a home finds one in /tmp.
 ENV PATH=/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /work
@@ -60,7 +54,7 @@ CMD ["--help"]
 FROM room AS service
 ENV TAPETUM_BUNDLE=/bundle TAPETUM_HOST=0.0.0.0 TAPETUM_LOG_FORMAT=json
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-m", "tapetum.delivery.ready"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s CMD ["python", "-m", "tapetum.delivery.ready"]
 CMD ["serve"]
 
 # A bundle that is baked in must have its hashes, and give here the answers that it gave where it was made.

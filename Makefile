@@ -114,13 +114,15 @@ IMAGE := cats-dogs-api
 RELEASE = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
 TAG ?= $(RELEASE)
 BAKED = $(or $(BUNDLE),$(wildcard runs/cats-dogs/bundle))
-# Docker's format: that of OCI has no place for a health check.
+OCI := org.opencontainers.image
+COMMITTED = $(shell git log -1 --format='revision=%H created=%cI' 2>/dev/null)
+# Docker's format: that of OCI has no place for a health check. Its date is the commit's, so that the same code and
+# bundle give the same image, from layers that are there already.
 docker-build: export BUILDAH_FORMAT := docker
 docker-build: ## Build the image of the service (BUNDLE=runs/cats-dogs/bundle TARGET=serve BUILD_ARGS=)
 	@engine=$$(deploy/engine.sh) && $$engine build $(addprefix --target ,$(TARGET)) $(BUILD_ARGS) \
 		$(addprefix --build-context bundle=,$(abspath $(BAKED))) \
-		--build-arg VERSION=$(RELEASE) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
-		--build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
+		$(addprefix --label $(OCI).,version=$(RELEASE) $(COMMITTED)) \
 		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(TAG) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
 
 # Confined as in a cluster; 1 GB is enough for two workers.
@@ -132,7 +134,7 @@ docker-run: ## Run it, on port 8000 of this machine (BUNDLE=runs/cats-dogs/bundl
 		$(if $(BUNDLE),--volume $(abspath $(BUNDLE)):/bundle:ro) $(IMAGE):latest >/dev/null && \
 	tries=0 && until $$engine exec $(IMAGE) python -m tapetum.delivery.ready >/dev/null 2>&1; do \
 		tries=$$((tries + 1)); \
-		test $$tries -lt 60 && test "$$($$engine inspect --format '{{.State.Running}}' $(IMAGE))" = true || \
+		test $$tries -lt 60 && test "$$($$engine container inspect --format '{{.State.Running}}' $(IMAGE))" = true || \
 			{ $$engine logs $(IMAGE) >&2; echo "the service did not become ready: its log stands above" >&2; exit 1; }; \
 		sleep 0.5; \
 	done && \
@@ -140,16 +142,16 @@ docker-run: ## Run it, on port 8000 of this machine (BUNDLE=runs/cats-dogs/bundl
 
 docker-stop: ## Let it finish what it has accepted, and remove it
 	@engine=$$(deploy/engine.sh) && \
-	if $$engine inspect $(IMAGE) >/dev/null 2>&1; then \
+	if $$engine container inspect $(IMAGE) >/dev/null 2>&1; then \
 		$$engine stop -t 60 $(IMAGE) >/dev/null && $$engine rm $(IMAGE) >/dev/null; \
 	else echo "no container called $(IMAGE) is here"; fi
 
 compose-up: .secrets/gmail_pass .secrets/grafana_admin_password ## Service, monitoring and MLflow on this machine (BUNDLE=)
-	@engine=$$(deploy/engine.sh) && $(if $(BUNDLE),BUNDLE=$(abspath $(BUNDLE))) $$engine compose up --build --detach --wait
+	@engine=$$(deploy/engine.sh compose) && $(if $(BUNDLE),BUNDLE=$(abspath $(BUNDLE))) $$engine compose up --build --detach --wait
 	@echo "service 8000, Prometheus 9090, Alertmanager 9093, Grafana 3000 (admin, .secrets/grafana_admin_password), MLflow 5000"
 
 compose-down: ## End them; what they have recorded stays
-	@engine=$$(deploy/engine.sh) && $$engine compose down
+	@engine=$$(deploy/engine.sh compose) && $$engine compose down
 
 # The folder keeps others of this machine out; the files in it are read by the users of the containers.
 .secrets:

@@ -74,6 +74,12 @@ def bundle_path(trained: Path) -> Path:
     return trained / "bundle"
 
 
+@pytest.fixture(scope="session")
+def bright(trained: Path) -> bytes:
+    """A bright picture as PNG bytes."""
+    return (trained / "pictures" / "bright" / "00.png").read_bytes()
+
+
 @pytest.fixture
 def own_bundle(bundle_path: Path, tmp_path: Path) -> Path:
     """A copy of the sealed bundle, to be changed at will."""

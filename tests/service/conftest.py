@@ -45,9 +45,3 @@ def run_until_exit(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[
         )
 
     return run
-
-
-@pytest.fixture(scope="session")
-def bright(trained: Path) -> bytes:
-    """A bright picture as PNG bytes."""
-    return (trained / "pictures" / "bright" / "00.png").read_bytes()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from running import listening, serve_command
 
 
 def ready(service, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -30,16 +31,19 @@ def test_nobody_there_is_not(service):
     assert ran.stderr == ""
 
 
-def test_where_probes_need_a_key_it_sends_one(start, tmp_path):
+def test_where_probes_need_a_key_it_sends_one(bundle_path, tmp_path):
     (tmp_path / "keys").write_text("# of the shop\nan-api-key-of-the-shop\n")
-    keys = {"TAPETUM_API_KEYS_FILE": str(tmp_path / "keys"), "TAPETUM_PROBES_NEED_KEY": "true"}
-    service = start(**keys)
-
-    without = ready(service)
     (tmp_path / "others").write_text("a-key-of-nobody-at-all\n")
-    wrong = ready(service, **keys | {"TAPETUM_API_KEYS_FILE": str(tmp_path / "others")})
+    keys = {"TAPETUM_API_KEYS_FILE": str(tmp_path / "keys"), "TAPETUM_PROBES_NEED_KEY": "true"}
+    sent = {"X-API-Key": "an-api-key-of-the-shop"}
 
-    assert ready(service, **keys).returncode == 0
+    with listening(serve_command(bundle_path), tmp_path / "log", **keys) as service:
+        service.until(lambda: service.client.get("/ready", headers=sent).status_code == 200)
+        right = ready(service, **keys)
+        without = ready(service)
+        wrong = ready(service, **keys | {"TAPETUM_API_KEYS_FILE": str(tmp_path / "others")})
+
+    assert right.returncode == 0, right.stdout
     assert without.returncode == 1
     assert "status 401" in without.stdout
     assert wrong.returncode == 1
