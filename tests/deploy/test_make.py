@@ -131,7 +131,7 @@ def test_help_lists_every_target_of_the_reference_in_groups(stage):
         *((target, "kubectl") for target in ("kind-deploy", "kind-status", "kind-logs", "kind-restart")),
         *((target, "kubectl") for target in ("monitoring-deploy", "monitoring-status", "monitoring-stop", "app-stop")),
         *((target, "kubectl") for target in ("prometheus-logs", "grafana-logs", "alertmanager-logs", "all-stop")),
-        ("k8s-deploy", "kubectl"),
+        ("deploy", "kubectl"),
     ],
 )
 def test_a_missing_tool_is_named_with_where_to_get_it(equipped, target, lacking):
@@ -154,7 +154,7 @@ def test_without_a_cluster_it_says_how_to_make_one(equipped):
     equipped.has("kubectl", {"config get-contexts": "prod"})
 
     assert f"knows no cluster {CONTEXT}: make kind-create makes it" in equipped.make("kind-status").stderr
-    assert "knows no cluster elsewhere" in equipped.make("k8s-deploy", "OVERLAY=production", "CONTEXT=elsewhere").stderr
+    assert "knows no cluster elsewhere" in equipped.make("deploy", "OVERLAY=production", "CONTEXT=elsewhere").stderr
 
 
 def test_kind_create_leaves_a_cluster_alone_that_is_there(equipped):
@@ -220,7 +220,7 @@ def test_a_step_that_fails_ends_kind_up(equipped):
         ("prometheus-logs", [f"{KUBECTL} --namespace mlops logs statefulset/prometheus --tail 200"]),
         ("grafana-logs", [f"{KUBECTL} --namespace mlops logs deployment/grafana --tail 200"]),
         ("alertmanager-logs", [f"{KUBECTL} --namespace mlops logs statefulset/alertmanager --tail 200"]),
-        ("k8s-rollback", [f"{KUBECTL} --namespace mlops rollout undo deployment/cats-dogs-api", ROLLED_OUT]),
+        ("rollback", [f"{KUBECTL} --namespace mlops rollout undo deployment/cats-dogs-api", ROLLED_OUT]),
     ],
 )
 def test_a_target_does_what_it_says(equipped, target, act):
@@ -310,7 +310,7 @@ def test_a_release_is_the_rendering_with_its_own_image(equipped):
             f'case "$*" in *" kustomize deploy/k8s/overlays/production") cat "{equipped.kept}/rendering";; esac\n'
         )
 
-    ran = equipped.make("k8s-deploy", "OVERLAY=production", "CONTEXT=prod", f"IMAGE={image}")
+    ran = equipped.make("deploy", "OVERLAY=production", "CONTEXT=prod", f"IMAGE={image}")
 
     assert ran.returncode == 0, ran.stderr
     before, after = text("deploy/k8s/overlays/production"), (equipped.kept / "applied").read_text()
@@ -318,9 +318,17 @@ def test_a_release_is_the_rendering_with_its_own_image(equipped):
     assert equipped.acts[-1].startswith("kubectl --context prod --namespace mlops rollout status")
 
 
+def test_a_release_to_kind_is_loaded_first(equipped):
+    ran = equipped.make("deploy", "IMAGE=ghcr.io/me/cats-dogs-api", "TAG=7")
+
+    assert ran.returncode == 0, ran.stderr
+    assert equipped.acts[0] == "kind load docker-image ghcr.io/me/cats-dogs-api:7 --name mlops-cluster"
+    assert equipped.acts[-1] == ROLLED_OUT
+
+
 @pytest.mark.parametrize("image", ["", "cats-dogs-api", "cats-dogs-api:0.1.0"])
 def test_a_release_needs_an_image_that_the_cluster_can_pull(equipped, image):
-    ran = equipped.make("k8s-deploy", "OVERLAY=production", f"CONTEXT={CONTEXT}", f"IMAGE={image}")
+    ran = equipped.make("deploy", "OVERLAY=production", f"CONTEXT={CONTEXT}", f"IMAGE={image}")
 
     assert ran.returncode != 0
     assert f"IMAGE is '{image}'" in ran.stderr
