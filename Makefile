@@ -200,5 +200,5 @@ dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chro
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack monitoring-local clean \
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack dashboards-draw monitoring-local clean \
 	docker-build docker-run docker-stop compose-up compose-down

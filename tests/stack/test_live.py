@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from mailserver import PASSWORD, USER, MailServer, mail_server
 from running import frozen, post, running, serve_command
 from tools import require
 
+from tapetum.stack import recording
 from tapetum.stack.alerts import AREAS
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
@@ -158,6 +159,15 @@ def until(is_done: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to that")
 
 
+def get(url: str, **parameters: str) -> dict[str, Any]:
+    """What Prometheus answers; an error fails the test."""
+    answer = httpx.get(url, params=parameters).json()
+    assert answer["status"] == "success", answer
+    found = answer["data"]
+    assert isinstance(found, dict)
+    return found
+
+
 def free_port() -> int:
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
@@ -181,7 +191,7 @@ def test_a_fault_of_the_service_is_mailed_and_so_is_its_repair(bundle_path, tmp_
         url = watching.enter_context(prometheus(tmp_path, address, node, told.url.removeprefix("http://")))
 
         def value(query: str) -> str:
-            found = httpx.get(f"{url}/api/v1/query", params={"query": query}).json()["data"]["result"]
+            found = get(f"{url}/api/v1/query", query=query)["result"]
             return found[0]["value"][1] if found else ""
 
         def is_said(what: str) -> bool:
@@ -200,6 +210,12 @@ def test_a_fault_of_the_service_is_mailed_and_so_is_its_repair(bundle_path, tmp_
         assert is_said("What to do: docs/runbooks.md#highpredictionerrorrate")
 
         until(lambda: post(service, bright).status_code == 200 and is_said("RESOLVED: HighPredictionErrorRate"))
+
+        rules = [rule for group in get(f"{url}/api/v1/rules")["groups"] for rule in group["rules"]]
+        assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
+        absent = [rule.name for rule in (*recording.NODE, *recording.SERVICE) if not value(f"count({rule.name})")]
+        assert absent == []
+        assert value("count(alertmanager_notification_requests_failed_total)")
 
         watching.close()
         until(lambda: "Monitoring has fallen silent" in told.mails.subjects)

@@ -190,3 +190,17 @@ def survivors(folder: Path, cases: list[tuple[str, Alert, Alert]]) -> list[str]:
     ran = subprocess.run(["promtool", "test", "rules", *files], cwd=folder, capture_output=True, text=True)
     assert ran.stdout.count("Unit Testing:") == len(cases), ran.stderr
     return sorted(re.findall(r"Unit Testing:  (\w+)\.test\.yml\n  SUCCESS", ran.stdout))
+
+
+def test_the_table_of_versions_is_what_is_deployed():
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    table = dict(re.findall(r"^\| ([\w -]+) \| (v?[\d.]+) \| ", page, flags=re.M))
+    composed = (ROOT / "compose.yaml").read_text()
+    cluster = (ROOT / "deploy" / "monitoring" / "kustomization.yaml").read_text()
+    images = re.findall(r"image: \S+/([\w-]+):(\S+)", composed) + re.findall(
+        r"name: \S+/([\w-]+)\n +newTag: (\S+)", cluster
+    )
+
+    assert {name.lower().replace(" ", "-") for name in table} <= {name for name, _ in images}
+    for name, version in table.items():
+        assert {tag for image, tag in images if image == name.lower().replace(" ", "-")} == {version}
