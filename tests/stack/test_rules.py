@@ -42,7 +42,7 @@ FOREIGN = {
     "kube_horizontalpodautoscaler_spec_max_replicas",
     "kube_horizontalpodautoscaler_spec_min_replicas",
 }
-REFERENCE = {
+USUAL = {
     *("HighPredictionRate", "HighPredictionErrorRate", "HighPredictionLatency", "CriticalPredictionLatency"),
     *("NoPredictions", "PodNotReady", "PodCrashLooping", "DeploymentReplicasMismatch", "HPAAtMaxCapacity"),
     *("HighCPUUsage", "CriticalCPUUsage", "HighMemoryUsage", "CriticalMemoryUsage", "HighDiskUsage"),
@@ -73,7 +73,7 @@ def test_every_alert_of_the_usual_tables_is_there_once():
     names = [alert.name for _, alert in ALERTS]
 
     assert len(set(names)) == len(names)
-    assert set(names) >= REFERENCE
+    assert set(names) >= USUAL
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
