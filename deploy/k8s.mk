@@ -8,6 +8,8 @@ MONITORING = $(if $(filter kind,$(OVERLAY)),deploy/k8s/overlays/kind/monitoring,
 KUBECTL = kubectl $(if $(CONTEXT),--context $(CONTEXT))
 IN = $(KUBECTL) --namespace mlops
 APPLY = $(KUBECTL) apply --server-side --force-conflicts
+# Both labels: in a cluster of your own others may watch as well.
+WATCHING = --all-namespaces --selector app.kubernetes.io/part-of=tapetum,app.kubernetes.io/component=monitoring
 LOGS = --tail $(or $(TAIL),200) $(if $(FOLLOW),--follow)
 ROLLED_OUT = rollout status --timeout $(or $(WAIT),300s)
 
@@ -97,7 +99,7 @@ monitoring-deploy: has-cluster ## Prometheus, Alertmanager, Grafana, node export
 	@$(if $(filter kind,$(OVERLAY)),echo "Prometheus http://localhost:9090 · Alertmanager http://localhost:9093 · Grafana http://localhost:3000 ($(if $(GRAFANA_PASSWORD),admin and your password,admin / admin123 unless you set another))")
 
 monitoring-status: has-cluster ## What of it runs
-	@$(KUBECTL) get pods,services,persistentvolumeclaims --all-namespaces --selector app.kubernetes.io/component=monitoring --output wide
+	@$(KUBECTL) get pods,services,persistentvolumeclaims $(WATCHING) --output wide
 
 prometheus-logs: has-cluster ## Lines of Prometheus (FOLLOW=1 TAIL=200)
 	@$(IN) logs statefulset/prometheus $(LOGS)
@@ -119,7 +121,7 @@ app-stop: has-cluster ## The service; its autoscaler would start it again
 	@$(IN) delete horizontalpodautoscaler,deployment --selector app=$(API) --wait
 
 monitoring-stop: has-cluster ## Monitoring; samples and silences are kept
-	@$(KUBECTL) delete deployment,statefulset,daemonset --all-namespaces --selector app.kubernetes.io/component=monitoring --wait
+	@$(KUBECTL) delete deployment,statefulset,daemonset $(WATCHING) --wait
 
 all-stop: ## Both; the cluster goes on
 	@$(MAKE) --no-print-directory app-stop

@@ -237,7 +237,7 @@ def test_all_stop_ends_both_and_keeps_cluster_secrets_and_volumes(equipped):
     assert equipped.acts == [
         f"{KUBECTL} --namespace mlops delete horizontalpodautoscaler,deployment --selector app=cats-dogs-api --wait",
         f"{KUBECTL} delete deployment,statefulset,daemonset --all-namespaces "
-        "--selector app.kubernetes.io/component=monitoring --wait",
+        "--selector app.kubernetes.io/part-of=tapetum,app.kubernetes.io/component=monitoring --wait",
     ]
 
 

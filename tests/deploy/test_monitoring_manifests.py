@@ -207,9 +207,12 @@ class Prometheus:
         pause = Event()
         while monotonic() < deadline and self.process.poll() is None:
             try:
-                found = httpx.get(f"http://{self.address}/api/v1/targets?state=active").json()["data"]["activeTargets"]
+                answer = httpx.get(f"http://{self.address}/api/v1/targets?state=active")
             except httpx.TransportError:
                 found = []
+            else:
+                # It answers 503 until it is ready.
+                found = answer.json()["data"]["activeTargets"] if answer.is_success else []
             if {target["labels"]["job"] for target in found} == jobs:
                 return list(found)
             pause.wait(0.1)

@@ -65,13 +65,14 @@ def test_a_leaving_pod_is_noticed_while_it_still_takes_requests(folder):
 
 @pytest.mark.parametrize("folder", SERVICE)
 def test_the_memory_limit_holds_what_the_settings_allow(folder):
-    """The front, bodies, and a worker at its bound beside the successor that it waits for."""
+    """The front, bodies, a worker with the largest picture, and its successor; MiB and bytes a pixel as measured."""
     settings = configured(folder)
     limit = size(container(one(folder, "Deployment", API))["resources"]["limits"]["memory"])
-    front_and_fresh_worker = 400_000_000
+    front, worker, bytes_a_pixel = 90 * 2**20, 180 * 2**20, 20
 
     assert settings.workers == 1
-    assert settings.max_held_bytes + settings.worker_max_bytes + front_and_fresh_worker < limit
+    assert front + settings.max_held_bytes + 2 * worker + bytes_a_pixel * settings.max_pixels < limit
+    assert settings.alerts == "off"
 
 
 @pytest.mark.parametrize("folder", SERVICE)
