@@ -192,7 +192,7 @@ docs: $(INSTALLED) stack ## Write docs/cli.md, docs/settings.md and what `make s
 stack: $(INSTALLED) ## Write deploy/monitoring/, docs/metrics.md and docs/alerts.md from the code
 	@$(BIN)/tapetum stack render
 
-# Outside CI: it takes 614 MB from npm. The pictures show a made-up history, which is another one each time.
+# Outside CI: it takes 614 MB from npm. The history that is drawn is made up, and the same each time but for the hour.
 dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chromium and prometheus)
 	@cd docs/draw && npm install --no-package-lock --legacy-peer-deps --ignore-scripts --no-audit --no-fund --silent
 	@$(BIN)/python docs/draw/draw.py

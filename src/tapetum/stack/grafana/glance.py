@@ -1,7 +1,6 @@
 """The row to look at first: is it up, is it right, is it fast, is it full."""
 
 from tapetum.metrics import (
-    ERRORS,
     LATENCY,
     LOW_CONFIDENCE,
     MEMORY_TOTAL,
@@ -12,11 +11,10 @@ from tapetum.metrics import (
     READY,
 )
 from tapetum.stack.grafana.panels import NONE_OF_IT, Row, at_least, at_most, one, stat, threshold
-from tapetum.stack.grafana.queries import UP, budget_left, now, quantile, rate, ratio, total
+from tapetum.stack.grafana.queries import UP, bad, budget_left, now, quantile, rate, ratio, total
 from tapetum.stack.slo import OBJECTIVES, SLOW_S
 
 _AVAILABILITY, _ = OBJECTIVES
-_FAILED = total(rate(ERRORS, window="5m"))
 _ANSWERED = total(rate(PREDICTIONS, window="5m"))
 _NOBODY = "nobody asks"
 
@@ -46,7 +44,7 @@ GLANCE = Row(
             "Right: the share of prediction requests that the service failed to answer. Callers' bad pictures are not "
             "failures. Amber spends the budget faster than it lasts.",
             unit="percentunit",
-            queries=one(ratio(_FAILED, f"({_ANSWERED} + {_FAILED})")),
+            queries=one(bad(_AVAILABILITY, "5m")),
             limits=at_most(_AVAILABILITY.budget, threshold("HighPredictionErrorRate")),
             decimals=2,
             runbook="HighPredictionErrorRate",

@@ -11,6 +11,7 @@ from tapetum.stack.promql import SERVICE_JOB
 from tapetum.stack.slo import Objective
 
 WINDOW = "$__rate_interval"
+_ALL_REPLICAS = f'job="{SERVICE_JOB}"'
 CHOSEN = f'job="{SERVICE_JOB}",namespace=~"$namespace",instance=~"$instance"'
 _OTHER_MODELS = f'{MODEL.name}{{job="{SERVICE_JOB}",name!~"$model"}}'
 UP = "up"
@@ -66,10 +67,14 @@ def _of_the_model(expr: str) -> str:
     return f"({expr} unless on (job, instance) {_OTHER_MODELS})"
 
 
+def bad(objective: Objective, window: str) -> str:
+    """The share that was bad of what was asked of the chosen replicas, in the worst namespace."""
+    return f"max({objective.ratio.replace('WINDOW', window).replace(_ALL_REPLICAS, CHOSEN)} >= 0)"
+
+
 def budget_left(objective: Objective) -> str:
-    """The share left of what may be bad within 30 days, of the chosen replicas; below 0 it is overspent."""
-    spent = objective.ratio.replace("WINDOW", "30d").replace(f'job="{SERVICE_JOB}"', CHOSEN)
-    return f"1 - max({spent} >= 0) / {objective.budget:g}"
+    """The share left of what may be bad within 30 days; below 0 it is overspent."""
+    return f"1 - {bad(objective, '30d')} / {objective.budget:g}"
 
 
 def burn(objective: Objective, window: str) -> str:
