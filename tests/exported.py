@@ -61,9 +61,10 @@ def expose(wanted: list[Series], target: Labels, ticks: int) -> str:
 
 
 def notifications(ticks: int) -> str:
-    """Alertmanager's counters."""
+    """Alertmanager's counters, and an alert that fires beside those of our rules."""
     sent = f'alertmanager_notifications_total{{integration="email"}} {ticks}\n'
-    return f'{sent}alertmanager_notifications_failed_total{{integration="email"}} 0\n'
+    firing = 'ALERTS{alertname="GpuHot",alertstate="firing",severity="warning"} 1\n'
+    return f'{sent}{firing}alertmanager_notifications_failed_total{{integration="email"}} 0\n'
 
 
 def _samples(series: Series, target: Labels, ticks: int) -> Iterator[str]:

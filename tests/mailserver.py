@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 USER, PASSWORD = "cats@example.org", "abcd efgh ijkl mnop"
-Fault = Literal["hang", "hang in DATA", "die in DATA", "451", "550"]
+Fault = Literal["hang", "hang in DATA", "die in DATA", "451", "550", "550 for b", "only LOGIN", "no login", "relay"]
 
 
 @dataclass
@@ -77,7 +77,7 @@ class _Conduct:
         return AuthResult(success=(given.login.decode(), password) == (USER, self.server.password), handled=False)
 
     async def handle_RCPT(self, _smtp: SMTP, _session: object, envelope: Any, address: str, _options: object) -> str:  # noqa: N802
-        if self.fault == "550":
+        if self.fault == "550" or (self.fault == "550 for b" and address.startswith("b@")):
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -108,12 +108,16 @@ def mail_server(folder: Path) -> Iterator[MailServer]:
         return sessions[-1]
 
     def begin(conduct: _Conduct) -> _Session:
+        if conduct.fault == "relay":
+            return _Session(conduct, hostname="mail.example.org", loop=loop)
+        excluded = {"only LOGIN": ("PLAIN",), "no login": ("PLAIN", "LOGIN")}.get(str(conduct.fault), ())
         return _Session(
             conduct,
             hostname="mail.example.org",
             tls_context=trust,
             require_starttls=True,
             auth_required=True,
+            auth_exclude_mechanism=excluded,
             authenticator=conduct.login,
             loop=loop,
         )

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 
-def require(*names: str) -> None:
-    """Skip, or under CI fail, where a program is missing."""
-    missing = [name for name in names if shutil.which(name) is None]
+def require(*names: str, root: bool = False) -> None:
+    """Skip, or under CI fail, where a program or root is missing."""
+    missing = [name for name in names if shutil.which(name) is None] + (["root"] if root and os.geteuid() else [])
     if missing and os.environ.get("CI"):
         pytest.fail(f"missing: {', '.join(missing)}")
     if missing:

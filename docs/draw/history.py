@@ -29,16 +29,16 @@ class Target:
         self._values: dict[str, float] = {}
         self._lines: list[str] = []
 
-    def add(self, name: str | Series, amount: float, **labels: str) -> None:
+    def add(self, name: str | Series, amount: float, /, **labels: str) -> None:
         """Count."""
         key = self._key(name, labels)
         self._values[key] = self._values.get(key, 0.0) + amount
 
-    def show(self, name: str | Series, value: float, **labels: str) -> None:
+    def show(self, name: str | Series, value: float, /, **labels: str) -> None:
         """Set a gauge."""
         self._values[self._key(name, labels)] = value
 
-    def hide(self, name: str | Series, **labels: str) -> None:
+    def hide(self, name: str | Series, /, **labels: str) -> None:
         """Export a series no more."""
         self._values.pop(self._key(name, labels), None)
 
@@ -97,7 +97,7 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     wait = rng.exponential(0.12 if is_sick else 0.003, answered)
     decode = rng.lognormal(math.log(0.0028), 0.4, answered)
     think = rng.lognormal(math.log(0.019 if is_sick else 0.0085), 0.25, answered)
-    sure = rng.beta(14, 0.9, answered) * 0.5 + 0.5
+    sure = rng.beta(3.2, 0.45, answered) * 0.5 + 0.5
     for label, count in (("cat", cats), ("dog", answered - cats)):
         of.add(metrics.PREDICTIONS, count, predicted_class=label)
     of.see(metrics.LATENCY, wait + decode + think + 0.002)
@@ -111,7 +111,7 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     for status, count in (("200", answered), ("422", bad), ("503", failed)):
         of.add(metrics.REQUESTS, count, method="POST", path="/predict", status=status)
     of.add(metrics.PROBLEMS, bad, path="/predict", type="broken-picture")
-    for kind, share in (("overloaded", 0.8), ("deadline", 0.2)):
+    for kind, share in (("overloaded", 0.8), ("deadline-passed", 0.2)):
         of.add(metrics.PROBLEMS, failed * share, path="/predict", type=kind)
         of.add(metrics.SHED, failed * share, reason=kind)
     of.see(metrics.REQUEST_SIZE, rng.lognormal(math.log(9e4), 0.9, asked), path="/predict")

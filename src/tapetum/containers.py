@@ -9,6 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 # A scan of 49 megapixels takes 0.03 s whatever is in it; encoders write about ten.
 MOST_SCANS = 100
@@ -26,7 +27,13 @@ _INFLATED_AT_ONCE = 1 << 20
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
+# Segments or fields before the size is given up: an ICC profile may have 255 segments of its own.
+_MOST_LOOKED_AT = 1000
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WIDTH, _HEIGHT = 256, 257
 _TILE_OFFSETS = (273, 324)
+_TIFF_SIZES = {1: 1, 3: 2}  # bytes of a value by its type, where they are fewer than the field's
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def tame(content: bytes) -> bytes:
@@ -35,9 +42,58 @@ def tame(content: bytes) -> bytes:
         return _PNG + b"".join(_needed(content))
     if content.startswith(b"\xff\xd8"):
         _require_few_scans(content)
-    elif content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    elif content[:4] in _TIFF:
         _require_few_tiles(content)
     return content
+
+
+def pixels(content: bytes) -> int:
+    """Width times height as the file claims; 0 where it says nothing that can be read. Takes microseconds."""
+    try:
+        width, height = _size(content)
+    except (struct.error, IndexError, KeyError, OverflowError):
+        return 0
+    return abs(width * height)
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    if content.startswith(b"\xff\xd8"):
+        return _jpeg_size(content)
+    if content.startswith(_PNG):
+        return struct.unpack_from(">II", content, 16)
+    if content.startswith(b"GIF8"):
+        return struct.unpack_from("<HH", content, 6)
+    if content.startswith(b"BM"):
+        return struct.unpack_from("<HH" if content[14] == 12 else "<ii", content, 18)
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return _webp_size(content)
+    if content[:4] in _TIFF:
+        claims = {tag: value for tag, _, value in islice(_tiff_fields(content), _MOST_LOOKED_AT)}
+        return claims[_WIDTH], claims[_HEIGHT]
+    return 0, 0
+
+
+def _jpeg_size(content: bytes) -> tuple[int, int]:
+    place = 2
+    for _ in range(_MOST_LOOKED_AT):
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", content, place + 5)
+            return width, height
+        # Fill bytes stand before a marker.
+        place += 1 if marker == 0xFF else 2 + max(2, length)
+    return 0, 0
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", content, 21)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", content, 26)
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def has_all_rows(content: bytes) -> bool:
@@ -92,14 +148,24 @@ def _require_few_scans(content: bytes) -> None:
 
 
 def _require_few_tiles(content: bytes) -> None:
+    for tag, values, _ in _tiff_fields(content):
+        if tag in _TILE_OFFSETS and values > MOST_TILES:
+            raise ValueError(f"{values:,} strips or tiles")
+
+
+def _tiff_fields(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Tag, number of values, and the first value or its place, of each field of the first picture."""
     order = "<" if content[:1] == b"I" else ">"
     is_big = 43 in content[2:4]
-    start, count, entry = ("8xQ", "Q", "HHQQ") if is_big else ("4xI", "H", "HHII")
+    start, count, entry, most = ("8xQ", "Q", "HHQ", 8) if is_big else ("4xI", "H", "HHI", 4)
     fields = struct.Struct(order + entry)
     (first,) = struct.unpack_from(order + start, content)
     (entries,) = struct.unpack_from(order + count, content, first)
     first += struct.calcsize(order + count)
-    for number in range(min(entries, (len(content) - first) // fields.size)):
-        tag, _, values, _ = fields.unpack_from(content, first + number * fields.size)
-        if tag in _TILE_OFFSETS and values > MOST_TILES:
-            raise ValueError(f"{values:,} strips or tiles")
+    step = fields.size + most
+    for number in range(min(entries, (len(content) - first) // step)):
+        place = first + number * step
+        tag, kind, values = fields.unpack_from(content, place)
+        width = min(most, _TIFF_SIZES.get(kind, most))
+        value = content[place + fields.size : place + fields.size + width]
+        yield tag, values, int.from_bytes(value, "little" if order == "<" else "big")

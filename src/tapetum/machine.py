@@ -3,12 +3,10 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from tapetum import __version__
+from tapetum import __version__, cgroups
 
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 _LIBRARIES = ("numpy", "pillow", "openvino", "torch")
@@ -22,34 +20,7 @@ def cores(root: Path = Path("/")) -> int:
     /proc and /sys begin.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min([affinity, *_quotas(root)])))
-
-
-def _quotas(root: Path) -> Iterator[float]:
-    """The limit, in cores, of each control group (version 2 or 1) of the process, from its own up to the top."""
-    try:
-        memberships = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    names: tuple[str, ...]
-    mount = root / "sys/fs/cgroup"
-    for line in memberships:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            top, names = mount, ("cpu.max",)
-        elif "cpu" in controllers.split(","):
-            top, names = mount / controllers, ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-        else:
-            continue
-        own = top / path.strip("/")
-        # Inside a container the path may be the host's, which is not mounted there: then only the top exists.
-        for group in (own, *own.parents):
-            if not group.is_relative_to(top):
-                break
-            with suppress(OSError, ValueError):  # no such group, no limit here ("max"), or a root without these files
-                quota_us, period_us = " ".join((group / name).read_text() for name in names).split()
-                if int(quota_us) > 0:
-                    yield int(quota_us) / int(period_us)
+    return max(1, int(min(affinity, cgroups.cores(root) or affinity)))
 
 
 def memory_bytes(pid: int) -> int:
@@ -86,7 +57,7 @@ def description() -> dict[str, str]:
     """What a measurement was made on: processor, cores, system, and versions of what decodes and computes."""
     installed = {name: _version(name) for name in _LIBRARIES}
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(cores()),
         "system": platform.platform(terse=True),
         "tapetum": __version__,
@@ -94,7 +65,7 @@ def description() -> dict[str, str]:
     } | {name: version for name, version in installed.items() if version}
 
 
-def _processor() -> str:
+def processor() -> str:
     """The name that Linux gives it, or the kind of machine."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -53,6 +53,10 @@ class ServiceSettings(BaseSettings):
     max_pending: Annotated[int, Field(ge=1)] = Field(
         64, description="Pictures that may wait or be computed; beyond them the answer is 503."
     )
+    max_pending_pixels: Annotated[int, Field(ge=1)] = Field(
+        400_000_000,
+        description="Pixels, as the files claim, that may wait for a worker; beyond them the answer is 503.",
+    )
     max_held_bytes: Annotated[int, Field(ge=1024)] = Field(
         256_000_000,
         description="Bytes of request bodies held at once, arriving, waiting or computed; beyond them it is 503.",

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import yaml
 from containers import ROOT, free_port
+from tools import require
 
 from tapetum import __version__
 from tapetum.settings import unknown_variables
@@ -54,12 +55,8 @@ def command(service: str, folder: Path, port: int) -> list[str]:
             here.mkdir(exist_ok=True)
         given = re.sub(rf"(?<![\w.]){target}\b", str(here), given)
     words = [word for word in given.split() if not word.startswith("--web.listen-address")]
-    program = shutil.which(PROGRAMS[service])
-    if program is None and os.environ.get("CI"):
-        pytest.fail(f"missing: {PROGRAMS[service]}")
-    if program is None:
-        pytest.skip(f"missing: {PROGRAMS[service]}; as root, `make test` installs it")
-    return [program, *words, f"--web.listen-address=127.0.0.1:{port}"]
+    require(PROGRAMS[service])
+    return [PROGRAMS[service], *words, f"--web.listen-address=127.0.0.1:{port}"]
 
 
 def until(is_done: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,13 +1,16 @@
 """More than the service can do: who is refused, who is forgotten, and what a batch may ask."""
 
+import json
 import os
 import select
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
 import pytest
+from hostile.pictures import header, png
 from running import Service, ask_beyond_the_limit, frozen, post, slug
 
 
@@ -29,6 +32,45 @@ def test_beyond_the_limit_requests_are_refused_at_once_and_the_accepted_are_answ
         answers = [future.result() for future in waiting]
 
     assert [answer.json().get("prediction") for answer in answers] == ["bright"] * 3
+
+
+def test_a_refusal_leaves_the_connection_usable_and_a_web_page_can_read_it(start, bright):
+    limits = {"TAPETUM_MAX_PENDING": "1", "TAPETUM_REQUEST_TIMEOUT_S": "60"}
+    service = start(TAPETUM_WORKERS="1", TAPETUM_CORS_ORIGINS="https://a.example", **limits)
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\nContent-Length: {len(bright)}\r\n\r\n".encode()
+
+    with ThreadPoolExecutor(3) as callers, connect(service) as client, frozen(service.workers()):
+        waiting = ask_beyond_the_limit(callers, lambda: post(service, bright), limit=1)
+        client.sendall(head + bright[:10])
+        refusal = HTTPResponse(client)
+        refusal.begin()
+        body = json.loads(refusal.read())
+        client.sendall(bright[10:] + b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        health = HTTPResponse(client)
+        health.begin()
+        page = service.client.post("/predict", content=bright, headers={"Origin": "https://a.example"})
+
+    assert (refusal.status, refusal.getheader("Retry-After"), refusal.getheader("Connection")) == (503, "1", None)
+    assert refusal.getheader("X-Request-ID") == body["request_id"] == "mine"
+    assert health.status == 200
+    assert (page.status_code, page.headers["Access-Control-Allow-Origin"]) == (503, "https://a.example")
+    assert [future.result().status_code for future in waiting] == [200]
+
+
+def test_beyond_the_pixels_that_may_wait_requests_are_refused(start, bright):
+    small, large = png(head=header(10, 10)), png(head=header(5000, 5000))  # which its rows do not fill
+    limits = {"TAPETUM_MAX_PENDING_PIXELS": "30000000", "TAPETUM_REQUEST_TIMEOUT_S": "60"}
+    service = start(TAPETUM_WORKERS="1", **limits)
+
+    with ThreadPoolExecutor(5) as callers:
+        with frozen(service.workers()):
+            # One is computed, one waits, and there is no room for a third; small ones are still taken.
+            waiting = ask_beyond_the_limit(callers, lambda: post(service, large), limit=2)
+            assert post(service, small, "0.1").status_code == 504
+        answers = [future.result() for future in waiting]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert post(service, small).status_code == 200
 
 
 def test_beyond_the_bytes_that_may_be_held_requests_are_refused(start, bright):

@@ -240,7 +240,7 @@ def require_shown(panel: dict[str, Any], scene: Scene) -> None:
             assert not [pair for line in lines for pair in line["values"] if not math.isfinite(float(pair[1]))], lines
     assert len(set(legends)) == len(legends), f"equal legends: {legends}"
     assert all(legends), f"a line without a name: {legends}"
-    if panel["type"] in ("stat", "gauge"):
+    if panel["type"] == "stat":
         assert len(legends) == 1, legends
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
+from click.testing import CliRunner
 from tools import require
 
+from tapetum.cli.stack import command
 from tapetum.metrics import CATALOGUE
 from tapetum.stack import recording, rules
 from tapetum.stack.alert import Alert
@@ -40,7 +42,7 @@ FOREIGN = {
     "kube_horizontalpodautoscaler_spec_max_replicas",
     "kube_horizontalpodautoscaler_spec_min_replicas",
 }
-REFERENCE = {
+USUAL = {
     *("HighPredictionRate", "HighPredictionErrorRate", "HighPredictionLatency", "CriticalPredictionLatency"),
     *("NoPredictions", "PodNotReady", "PodCrashLooping", "DeploymentReplicasMismatch", "HPAAtMaxCapacity"),
     *("HighCPUUsage", "CriticalCPUUsage", "HighMemoryUsage", "CriticalMemoryUsage", "HighDiskUsage"),
@@ -50,6 +52,15 @@ REFERENCE = {
 @pytest.mark.parametrize("path", render())
 def test_a_generated_file_is_fresh(path):
     assert (ROOT / path).read_text() == render()[path], "run make stack"
+
+
+def test_rendering_writes_what_has_changed_and_no_more(tmp_path):
+    arguments = ["render", "--root", str(tmp_path)]
+
+    first, second = (CliRunner().invoke(command, arguments, catch_exceptions=False) for _ in range(2))
+
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == set(render())
+    assert (first.output.count("wrote "), second.output) == (len(render()), "")
 
 
 def test_no_rule_file_is_left_over():
@@ -62,7 +73,7 @@ def test_every_alert_of_the_usual_tables_is_there_once():
     names = [alert.name for _, alert in ALERTS]
 
     assert len(set(names)) == len(names)
-    assert set(names) >= REFERENCE
+    assert set(names) >= USUAL
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert():
@@ -190,3 +201,17 @@ def survivors(folder: Path, cases: list[tuple[str, Alert, Alert]]) -> list[str]:
     ran = subprocess.run(["promtool", "test", "rules", *files], cwd=folder, capture_output=True, text=True)
     assert ran.stdout.count("Unit Testing:") == len(cases), ran.stderr
     return sorted(re.findall(r"Unit Testing:  (\w+)\.test\.yml\n  SUCCESS", ran.stdout))
+
+
+def test_the_table_of_versions_is_what_is_deployed():
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    table = dict(re.findall(r"^\| ([\w -]+) \| (v?[\d.]+) \| ", page, flags=re.M))
+    composed = (ROOT / "compose.yaml").read_text()
+    cluster = (ROOT / "deploy" / "monitoring" / "kustomization.yaml").read_text()
+    images = re.findall(r"image: \S+/([\w-]+):(\S+)", composed) + re.findall(
+        r"name: \S+/([\w-]+)\n +newTag: (\S+)", cluster
+    )
+
+    assert {name.lower().replace(" ", "-") for name in table} <= {name for name, _ in images}
+    for name, version in table.items():
+        assert {tag for image, tag in images if image == name.lower().replace(" ", "-")} == {version}

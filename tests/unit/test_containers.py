@@ -11,7 +11,7 @@ from hostile.pictures import ROWS, chunk, grey_tiff, header, noise, place_after,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tapetum.containers import MOST_SCANS, MOST_TILES, tame
+from tapetum.containers import MOST_SCANS, MOST_TILES, pixels, tame
 from tapetum.errors import BrokenPicture, PictureError
 from tapetum.image import decode
 
@@ -180,3 +180,20 @@ def test_no_directory_of_a_tiff_leads_the_decoder_astray(entries, content, order
     sound = {256: (4, 1, 10), 257: (4, 1, 10), 258: (3, 1, 8 if order == "<" else 8 << 16), 273: (4, 1, 8)}
 
     assert is_bounded(tiff((sound if is_sound else {}) | entries, content, order))
+
+
+@pytest.mark.parametrize("kind", pictures.KINDS)
+@pytest.mark.parametrize("options", [{}, {"progressive": True, "lossless": True}], ids=["plain", "otherwise"])
+def test_the_size_that_a_file_claims_is_known_without_a_decoder(kind, options):
+    whole = noise(kind, size=(37, 21), **options)
+
+    assert pixels(whole) == 37 * 21
+    assert pixels(b"\xff\xd8\xff" + whole[2:] if kind == "JPEG" else whole) == 37 * 21
+    for length in range(100):
+        assert pixels(whole[:length]) in (0, 37 * 21)
+
+
+def test_a_hostile_file_claims_a_size_or_none_without_an_error():
+    for name, content in pictures.corpus():
+        assert pixels(content) >= 0, name
+    assert pixels(b"\xff\xd8" + b"\xff" * 1_000_000) == 0

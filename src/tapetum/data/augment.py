@@ -14,7 +14,8 @@ _LUMA = (0.299, 0.587, 0.114)
 def augmented(picture: np.ndarray, augment: Augment, draw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """uint8 (H, W, 3) -> uint8 (height, width, 3), changed as `draw`, nine numbers from 0 to 1, says.
 
-    Flip, rotation, scale, stretch and shift are one affine map, so pixels are interpolated once.
+    Flip, rotation, scale, stretch and shift are one map, so pixels are interpolated once; without rotation
+    and shift, which leave the picture, pixels are averaged where they shrink, as they are before inference.
     """
     changed = _moved(Image.fromarray(picture), augment, draw, size)
     if augment.brightness or augment.contrast or augment.saturation:
@@ -40,9 +41,15 @@ def _moved(picture: Image.Image, augment: Augment, draw: np.ndarray, size: tuple
     turn = np.deg2rad(augment.rotation_deg) * (2 * angle - 1)
     ratio = (1 + augment.stretch) ** (stretch - 0.5)
     zoom = (1 - (1 - augment.min_scale) * scale) * np.array([ratio, 1 / ratio]).clip(max=1)
-    mirror = -1.0 if augment.flip and flip < 0.5 else 1.0
+    is_mirrored = augment.flip and flip < 0.5
     # Cutting out a part leaves room to move it without leaving the picture.
     move = (augment.shift + (1 - zoom) / 2) * (2 * np.array([right, down]) - 1)
+    if not augment.rotation_deg and not augment.shift:
+        first = (source * ((1 - zoom) / 2 + move)).clip(min=0)
+        box = (*first, *(first + source * zoom).clip(max=source))
+        cut = picture.resize(size[::-1], Image.Resampling.BILINEAR, box)
+        return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if is_mirrored else cut
+    mirror = -1.0 if is_mirrored else 1.0
     rotation = np.array([[mirror * np.cos(turn), np.sin(turn)], [-mirror * np.sin(turn), np.cos(turn)]])
     to_source = (zoom * source / target)[:, None] * rotation
     shift = source / 2 + source * move - to_source @ (target / 2)

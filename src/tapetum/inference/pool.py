@@ -92,6 +92,13 @@ class Pool:
         """Take all pictures or none. Raises NotReady or Overloaded."""
         self.require_room(len(contents))
         jobs = [Job(content) for content in contents]
+        waiting, coming = (sum(job.pixels for job in some) for some in (self._queue, jobs))
+        # Who waits alone keeps nobody waiting, however large.
+        if waiting and waiting + coming > self._limits.pixels:
+            raise Overloaded(
+                f"pictures of {waiting:,} pixels are waiting, and with these {coming:,} it would be more than "
+                f"{self._limits.pixels:,}: try again in a moment"
+            )
         self._queue.extend(jobs)
         self._dispatch()
         return jobs

@@ -4,14 +4,16 @@ import asyncio
 from dataclasses import dataclass
 from time import perf_counter
 
+from tapetum import containers
 from tapetum.inference.predictor import Result
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the pool may hold: pictures waiting or computed, seconds for one picture, memory of one hand."""
+    """Pictures waiting or computed, pixels waiting, seconds for one picture, and memory of one hand."""
 
     pending: int
+    pixels: int
     hang_s: float
     hand_bytes: int
 
@@ -38,6 +40,7 @@ class Job:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+        self.pixels = containers.pixels(content)
         self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()
         self.begun: float | None = None

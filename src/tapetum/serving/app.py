@@ -12,10 +12,11 @@ from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
-from tapetum.serving import problems, readings, tracing
+from tapetum.serving import alert_routes, operations, problems, readings, system_readings, tracing
+from tapetum.serving.alarm import Alarm, measures
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
-from tapetum.serving.door import Door
+from tapetum.serving.door import Door, Doorway
 from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
@@ -24,6 +25,9 @@ from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
+from tapetum.watch import gpu
+from tapetum.watch.sampler import Sampler
+from tapetum.watch.system import System
 from tapetum.watch.window import Window
 
 
@@ -36,8 +40,16 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     instruments = Instruments(settings.low_confidence)
     model = Model(settings, on_failure)
     window = Window(settings.window_s, settings.low_confidence, monotonic)
+    machine = System()
+    system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
     in_flight = InFlight()
+    alarm = Alarm(
+        settings,
+        measures(window, system, settings.alert_min_requests),
+        lambda: model.facts.name if model.is_loaded else "tapetum",
+    )
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
+    instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
     observers: list[Observer] = [instruments.observe, window.observe]
 
     async def load() -> None:
@@ -48,10 +60,15 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(load())
+        tasks = [asyncio.create_task(load()), asyncio.create_task(alarm.run())]
+        system.start()
+        gpus.start()
         yield
-        loading.cancel()
-        await asyncio.wait([loading])
+        system.stop()
+        gpus.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await model.close()
 
     app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
@@ -60,13 +77,19 @@ def create_app(settings: Settings, on_failure: Callable[[], None] = _end_process
     app.state.model = model
     app.state.instruments = instruments
     app.state.window = window
+    app.state.system = system
+    app.state.gpus = gpus
+    app.state.alarm = alarm
     app.state.observers = observers
+    app.state.door = Door(model, observers)
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
+    app.include_router(operations.router)
+    app.include_router(alert_routes.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)
-    app.add_middleware(Door, model=model, observers=observers)
+    app.add_middleware(Doorway, door=app.state.door)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

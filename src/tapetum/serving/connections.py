@@ -7,13 +7,15 @@ trickles in byte by byte, or an answer that nobody reads, would hold on for ever
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
+from starlette.responses import Response
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tapetum.serving import problems
-from tapetum.serving.middleware import conclude, identify
+from tapetum.serving.middleware import conclude, identify, tell
 from tapetum.serving.problems import Kind
 from tapetum.serving.record import OTHER, Observer, Refusal
 
@@ -22,12 +24,16 @@ MOST_HEAD_BYTES = 32_768
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may take; `is_draining` asks clients to leave after the answer."""
+    """What a client may take; `is_draining` asks clients to leave after the answer.
+
+    `refusal` gives the answer to a request that is not let in, else None.
+    """
 
     connections: int
     head_s: float
     body_s: float
     is_draining: Callable[[], bool]
+    refusal: Callable[[Scope], Response | None]
 
 
 class Connection(HttpToolsProtocol):
@@ -103,6 +109,31 @@ class Connection(HttpToolsProtocol):
         if self._limits.is_draining():
             self.cycle.keep_alive = False
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # A task and the layers of the application would cost a refusal several times what it is worth. A web
+        # page's request needs them: without the headers of CORS it could not read that it was refused. And each
+        # answer begins the next in the pipeline, from within.
+        needs_layers = self.pipeline or any(name == b"origin" for name, _ in cycle.scope["headers"])
+        response = None if needs_layers else self._limits.refusal(cast(Scope, cycle.scope))
+        if response is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._say(cycle, response)
+
+    def _say(self, cycle: RequestResponseCycle, response: Response) -> None:
+        """Write a whole answer; what is still to come of the request's body is ignored."""
+        leaves = b"" if cycle.keep_alive and not self._limits.is_draining() else b"connection: close\r\n"
+        headers = [*self.server_state.default_headers, *response.raw_headers]
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        phrase = HTTPStatus(response.status_code).phrase
+        start = f"HTTP/1.1 {response.status_code} {phrase}\r\n".encode()
+        self.transport.write(start + head + leaves + b"\r\n" + bytes(response.body))
+        cycle.response_started = cycle.response_complete = True
+        if leaves:
+            self._stop()
+            self.transport.close()
+        cycle.on_response()
+
     def on_message_complete(self) -> None:
         """The request is whole: the rest of its time is ours."""
         self._stop()
@@ -162,12 +193,11 @@ class Connection(HttpToolsProtocol):
             scope: Scope = {"type": "http", "method": OTHER, "headers": []}
             sent = self._answer(scope, kind, detail)
             scope["state"]["problem"] = kind.slug
-            exchange = conclude(scope, kind.status, 0, sent, self.loop.time() - self._begun_at)
-            for observe in self._observers:
-                observe(exchange)
+            tell(self._observers, conclude(scope, kind.status, 0, sent, self.loop.time() - self._begun_at))
         elif not self.cycle.response_started:
-            sent = self._answer(self.cycle.scope, kind, detail)
-            self.cycle.scope["state"]["refusal"] = Refusal(kind.status, kind.slug, sent)
+            scope = cast(Scope, self.cycle.scope)
+            sent = self._answer(scope, kind, detail)
+            scope["state"]["refusal"] = Refusal(kind.status, kind.slug, sent)
         self.transport.close()
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:

@@ -4,12 +4,13 @@ from time import monotonic
 
 import structlog
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
-from tapetum.serving.middleware import conclude, identify
+from tapetum.serving.middleware import conclude, identify, tell
 from tapetum.serving.record import Observer, Outcome
 
 _ROUTES = ("/predict", "/predict/batch")
@@ -21,34 +22,47 @@ log = structlog.get_logger()
 class Door:
     """Overload is when refusing must cost least: here it takes none of the layers behind, and one log line a second."""
 
-    def __init__(self, app: ASGIApp, model: Model, observers: list[Observer]) -> None:
-        self.app = app
+    def __init__(self, model: Model, observers: list[Observer]) -> None:
         self._model = model
         self._observers = observers
         self._refused = 0
         self._log_at = 0.0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in _ROUTES and self._model.is_loaded:
-            try:
-                self._model.require_room()
-            except Unavailable as error:
-                await self._refuse(error, scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+    def refusal(self, scope: Scope) -> Response | None:
+        """The answer to a request that is not let in; None for one that is."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
+            return None
+        if not self._model.is_loaded:
+            return None
+        try:
+            self._model.require_room()
+        except Unavailable as error:
+            return self._refuse(error, scope)
+        return None
 
-    async def _refuse(self, error: Unavailable, scope: Scope, receive: Receive, send: Send) -> None:
+    def _refuse(self, error: Unavailable, scope: Scope) -> Response:
         ids, carried = identify(scope)
         response = problems.answer(Request(scope), error)
         response.headers.update(carried)
         facts = self._model.facts
         refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, facts.name, facts.version)
-        scope["state"]["records"] = (refused,)
+        scope["state"].update(records=(refused,), route=scope["path"])
         exchange = conclude(scope, response.status_code, 0, len(response.body), 0.0)
-        for observe in self._observers:
-            observe(exchange)
+        tell(self._observers, exchange)
         self._refused += 1
         if monotonic() >= self._log_at:
             log.warning("requests are refused", reason=str(error), refused=self._refused)
             self._refused, self._log_at = 0, monotonic() + _LOG_EVERY_S
-        await response(scope, receive, send)
+        return response
+
+
+class Doorway:
+    """The door as middleware, for servers that do not ask it themselves."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self.app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = self._door.refusal(scope)
+        await (self.app if response is None else response)(scope, receive, send)

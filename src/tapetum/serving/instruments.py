@@ -53,21 +53,21 @@ class Instruments:
     def __init__(self, low_confidence: float) -> None:
         self.sources: list[Source] = []
         self._low = low_confidence
-        self._requests, self._problems = Tally(metrics.REQUESTS), Tally(metrics.PROBLEMS)
-        self._times, self._received, self._sent = (
-            Histograms(metrics.REQUEST_TIME),
-            Histograms(metrics.REQUEST_SIZE),
-            Histograms(metrics.RESPONSE_SIZE),
-        )
+        self._counted: list[Tally | Histograms] = []
+        self._requests, self._problems = self._tally(metrics.REQUESTS), self._tally(metrics.PROBLEMS)
+        self._times = self._histograms(metrics.REQUEST_TIME)
+        self._received, self._sent = self._histograms(metrics.REQUEST_SIZE), self._histograms(metrics.RESPONSE_SIZE)
         self._traffic: dict[str, _Traffic] = {}
-        self._predictions, self._low_confidence = Tally(metrics.PREDICTIONS), Tally(metrics.LOW_CONFIDENCE)
-        self._errors, self._shed = Tally(metrics.ERRORS), Tally(metrics.SHED)
-        self._inference = Histograms(metrics.INFERENCE_TIME)
+        self._predictions, self._low_confidence = self._tally(metrics.PREDICTIONS), self._tally(metrics.LOW_CONFIDENCE)
+        self._errors, self._shed = self._tally(metrics.ERRORS), self._tally(metrics.SHED)
+        self._latency = self._histograms(metrics.LATENCY).of()
+        self._queue = self._histograms(metrics.QUEUE_TIME).of()
+        self._decode = self._histograms(metrics.DECODE_TIME).of()
+        self._inference = self._histograms(metrics.INFERENCE_TIME)
         self._inference_here: Histogram | None = None
+        self._confidence = self._histograms(metrics.CONFIDENCE).of()
+        self._margin = self._histograms(metrics.MARGIN).of()
         self._classes: frozenset[str] = frozenset()
-        plain = (metrics.LATENCY, metrics.QUEUE_TIME, metrics.DECODE_TIME, metrics.CONFIDENCE, metrics.MARGIN)
-        self._plain = [Histograms(series) for series in plain]
-        self._latency, self._queue, self._decode, self._confidence, self._margin = (each.of() for each in self._plain)
         self._shed.expect((reason,) for reason in SHED)
         self._problems.expect((OTHER, kind.slug) for kind in problems.OF_CONNECTIONS)
         self._requests.expect((OTHER, OTHER, str(kind.status)) for kind in problems.OF_CONNECTIONS)
@@ -129,6 +129,14 @@ class Instruments:
         if any(record.status >= HTTPStatus.INTERNAL_SERVER_ERROR for record in records):
             self._errors.add()
 
+    def _tally(self, series: Series) -> Tally:
+        self._counted.append(tally := Tally(series))
+        return tally
+
+    def _histograms(self, series: Series) -> Histograms:
+        self._counted.append(histograms := Histograms(series))
+        return histograms
+
     def _open(self, route: str) -> _Traffic:
         traffic = _Traffic(self._times.of(route), self._received.of(route), self._sent.of(route))
         self._traffic[route] = traffic
@@ -142,9 +150,7 @@ class Instruments:
 
     def collect(self) -> Iterator[Family]:
         """Every family with what it counts now."""
-        tallies = (self._requests, self._problems, self._predictions, self._low_confidence, self._errors, self._shed)
-        histograms = (self._times, self._received, self._sent, self._inference, *self._plain)
-        yield from (each.family() for each in (*tallies, *histograms))
+        yield from (each.family() for each in self._counted)
         families: dict[Series, CounterMetricFamily | GaugeMetricFamily] = {}
         for series, value, labels in (reading for source in self.sources for reading in _read(source)):
             if series not in families:

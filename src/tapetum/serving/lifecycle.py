@@ -33,7 +33,12 @@ class Model:
         self._pool = Pool(
             Plan(settings.bundle, settings.engine, settings.precision, settings.max_pixels, settings.device),
             machine.cores() if settings.workers is None else settings.workers,
-            Limits(settings.max_pending, settings.request_timeout_s, settings.worker_max_bytes),
+            Limits(
+                settings.max_pending,
+                settings.max_pending_pixels,
+                settings.request_timeout_s,
+                settings.worker_max_bytes,
+            ),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -61,10 +62,21 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
 
 def _route(scope: Scope) -> str:
     """The path of the route that took the request, or would have where it was refused before."""
+    if "route" in scope["state"]:
+        return str(scope["state"]["route"])
     paths: frozenset[str] = scope["app"].state.paths if "app" in scope else frozenset()
     taken: str = getattr(scope.get("route"), "path", OTHER)
     path: str = taken if taken in paths else scope.get("path", OTHER)
     return path if path in paths else OTHER
+
+
+def tell(observers: Sequence[Observer], exchange: Exchange) -> None:
+    """Give an Exchange to everyone who observes; one who fails costs neither the answer nor the others."""
+    for observe in observers:
+        try:
+            observe(exchange)
+        except Exception as error:  # the top of what observes
+            log.error("a request could not be observed", exc_info=error)
 
 
 class Identity:
@@ -115,8 +127,7 @@ class Identity:
                 self._in_flight.number -= 1
             total_s = perf_counter() - start
             exchange = conclude(scope, status, received, sent, total_s)
-            for observe in self._observers:
-                observe(exchange)
+            tell(self._observers, exchange)
             level = "debug" if scope["path"] in _QUIET else "info"
             getattr(log, level)(
                 "request",

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details: what is wrong and what to do, never a path or a traceback."""
 
+import math
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -62,6 +63,8 @@ _KINDS: dict[type[Exception], Kind] = {
     errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
     errors.Overloaded: Kind(503, "overloaded", "The service is full"),
     errors.DeadlinePassed: Kind(504, "deadline-passed", "The time is up"),
+    errors.TooSoon: Kind(429, "too-soon", "Asked again too soon"),
+    errors.MailError: Kind(502, "mail-not-sent", "The mail was not sent"),
     errors.WorkerLost: Kind(500, "worker-lost", "The picture was lost"),
     ClientDisconnect: Kind(499, "client-gone", "The client has gone"),  # nginx's number
 }
@@ -100,6 +103,8 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     """The response to an error of our tree, or to one that nobody foresaw."""
     problem = describe(error, request.state.ids)
     request.state.problem = kind_of(error).slug
+    if isinstance(error, errors.TooSoon):
+        return _response(problem, {"Retry-After": str(math.ceil(error.retry_after_s))})
     return _response(problem, _HEADERS.get(problem.status))
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import problems
+from tapetum.watch.record import OTHER as OTHER
 from tapetum.watch.record import Exchange as Exchange
 from tapetum.watch.record import Observer as Observer
 from tapetum.watch.record import Record as Record
@@ -21,7 +22,6 @@ class Outcome:
     queue_s: float = 0.0
 
 
-OTHER = "other"
 _OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
 
 

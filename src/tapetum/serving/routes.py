@@ -157,7 +157,7 @@ async def predict(request: Request, model: TheModel) -> Answer:
     return Answer(
         **_classification(outcome.result, facts).model_dump(),
         request_id=request.state.request_id,
-        model=_name(facts),
+        model=name_of(facts),
     )
 
 
@@ -179,7 +179,7 @@ async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
         return _classification(outcome.result, facts)
 
     return BatchAnswer(
-        results=[result(outcome) for outcome in outcomes], request_id=request.state.request_id, model=_name(facts)
+        results=[result(outcome) for outcome in outcomes], request_id=request.state.request_id, model=name_of(facts)
     )
 
 
@@ -193,5 +193,6 @@ def _classification(prediction: Prediction, facts: Facts) -> Classification:
     )
 
 
-def _name(facts: Facts) -> ModelName:
+def name_of(facts: Facts) -> ModelName:
+    """Which model it is."""
     return ModelName(name=facts.name, version=facts.version, fingerprint=facts.fingerprint)

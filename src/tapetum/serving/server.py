@@ -74,7 +74,11 @@ def run(settings: Settings) -> None:
     app = create_app(settings, on_failure=lambda: setattr(server, "should_exit", True))
     model: Model = app.state.model
     limits = Limits(
-        settings.max_connections, settings.head_timeout_s, settings.body_timeout_s, lambda: model.is_draining
+        settings.max_connections,
+        settings.head_timeout_s,
+        settings.body_timeout_s,
+        lambda: model.is_draining,
+        app.state.door.refusal,
     )
     config = uvicorn.Config(
         app,

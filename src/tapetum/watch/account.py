@@ -44,9 +44,9 @@ class Account:
         try:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
+            reason = error.strerror or error
             raise ConfigError(
-                f"{variable('smtp_ca_file')} is {str(self.ca_file)!r}, which cannot be read as certificates in PEM "
-                f"({error.strerror or error})"
+                f"the file of {variable('smtp_ca_file')} cannot be read as certificates in PEM: {reason}"
             ) from None
 
 

@@ -18,11 +18,12 @@ def judge(failures: int, predictions: int, low_confidence: int, obstacle: str | 
     if obstacle is not None:
         return Health(verdict="unhealthy", reasons=[f"no picture can be answered: {obstacle}"])
     if not pictures:
-        return Health(verdict="idle", reasons=["no picture came"])
-    failed, unsure = f"{failures:,} of {pictures:,} pictures failed", low_confidence >= UNSURE * predictions
-    reasons = [failed] if failures >= FAILING * pictures else []
-    if predictions >= ENOUGH and unsure:
-        reasons.append(f"{low_confidence:,} of {predictions:,} predictions have low confidence")
+        return Health(verdict="idle", reasons=["no picture came that could be judged"])
+    reasons = []
+    if failures >= FAILING * pictures:
+        reasons.append(f"{failures:,} of {pictures:,} pictures failed")
+    if predictions >= ENOUGH and low_confidence >= UNSURE * predictions:
+        reasons.append(f"{low_confidence:,} of {predictions:,} predictions are of low confidence")
     if failures >= FAILED * pictures:
         return Health(verdict="unhealthy", reasons=reasons)
     return Health(verdict="degraded" if reasons else "healthy", reasons=reasons)

@@ -30,8 +30,7 @@ class _Letter:
     subject: str
     mood: str  # a key of _COLOURS
     headline: str
-    facts: dict[str, str]
-    heading: str
+    facts: dict[str, str]  # the first is what it is about
     steps: tuple[str, ...]
     foot: str
 
@@ -45,7 +44,7 @@ def of_notice(notice: Notice, place: Place, account: Account, now: datetime) -> 
         METRICS[rule.metric]: share(notice.value),
         "Threshold": f"{bound.bad} {share(bound.threshold)}"
         + (f" for {duration(rule.for_s)}" if rule.for_s else "")
-        + f"; over at {share(bound.clears_at)}",
+        + f", over at {share(bound.clears_at)}",
         "Since": f"{when(now - timedelta(seconds=notice.lasted_s))}",
         ("For" if notice.is_firing else "Lasted"): duration(notice.lasted_s),
         "Severity": rule.severity,
@@ -56,8 +55,7 @@ def of_notice(notice: Notice, place: Place, account: Account, now: datetime) -> 
         mood=rule.severity if notice.is_firing else "resolved",
         headline=rule.meaning if notice.is_firing else "It is over: the value is well again.",
         facts=facts,
-        heading="What to do" if notice.is_firing else "If it comes again",
-        steps=rule.remedies,
+        steps=rule.remedies if notice.is_firing else (),
         foot=f"Runbook: {RUNBOOK}#{rule.name.lower()}. Where all alerts stand: GET /alerts/status of the service.",
     )
     return _compose(letter, account, now)
@@ -68,10 +66,9 @@ def of_test(place: Place, account: Account, now: datetime) -> EmailMessage:
     letter = _Letter(
         subject=f"[TEST] Alerts · {place}",
         mood="test",
-        headline="Mails of alerts arrive here.",
+        headline="Mails of alerts arrive here. This one was asked for by POST /alerts/test; nothing is wrong.",
         facts={"Service": str(place), "Sent": when(now), "Through": f"{account.host}:{account.port}"},
-        heading="What to do",
-        steps=("Nothing: someone asked for it by POST /alerts/test.",),
+        steps=(),
         foot=f"How alerts are set up: {RUNBOOK}.",
     )
     return _compose(letter, account, now)
@@ -100,7 +97,7 @@ def when(time: datetime) -> str:
 
 def _compose(letter: _Letter, account: Account, now: datetime) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"] = letter.subject
+    message["Subject"] = " ".join(letter.subject.split())
     message["From"] = account.sender
     message["To"] = ", ".join(account.recipients)
     message["Date"] = format_datetime(now)
@@ -114,18 +111,22 @@ def _compose(letter: _Letter, account: Account, now: datetime) -> EmailMessage:
 def _text(letter: _Letter) -> str:
     width = max(map(len, letter.facts)) + 2
     facts = [f"{name + ':':{width}}{value}" for name, value in letter.facts.items()]
-    steps = [f"- {step}" for step in letter.steps]
-    return "\n".join([letter.headline, "", *facts, "", f"{letter.heading}:", *steps, "", letter.foot, ""])
+    steps = ["What to do:", *(f"- {step}" for step in letter.steps), ""] if letter.steps else []
+    return "\n".join([letter.headline, "", *facts, "", *steps, letter.foot, ""])
 
 
 def _html(letter: _Letter) -> str:
     colour = _COLOURS[letter.mood]
+    weights = ["600"] + ["400"] * (len(letter.facts) - 1)
     facts = "".join(
         f'<tr><td style="padding:3px 20px 3px 0;color:#5f6368;white-space:nowrap;vertical-align:top">'
-        f'{escape(name)}</td><td style="padding:3px 0">{escape(value)}</td></tr>'
-        for name, value in letter.facts.items()
+        f'{escape(name)}</td><td style="padding:3px 0;font-weight:{weight}">{escape(value)}</td></tr>'
+        for (name, value), weight in zip(letter.facts.items(), weights, strict=True)
     )
-    steps = "".join(f'<li style="margin:0 0 6px">{escape(step)}</li>' for step in letter.steps)
+    items = "".join(f'<li style="margin:0 0 6px">{escape(step)}</li>' for step in letter.steps)
+    steps = f"""
+<tr><td style="padding:8px 24px 12px"><p style="margin:8px 0;font-weight:600">What to do</p>
+<ul style="margin:0;padding-left:20px">{items}</ul></td></tr>"""
     word, _, title = letter.subject.partition("] ")
     return f"""\
 <!doctype html>
@@ -138,10 +139,9 @@ border-collapse:separate;background:#ffffff;border:1px solid #dadce0;border-radi
 <tr><td style="padding:14px 24px;background:{colour};color:#ffffff;border-radius:7px 7px 0 0">
 <div style="font-size:12px;letter-spacing:.08em">{escape(word.strip("["))}</div>
 <div style="font-size:19px;font-weight:600">{escape(title)}</div></td></tr>
-<tr><td style="padding:20px 24px 8px"><p style="margin:0 0 14px;font-size:16px">{escape(letter.headline)}</p>
-<table role="presentation" cellspacing="0" cellpadding="0" style="font-size:14px">{facts}</table></td></tr>
-<tr><td style="padding:8px 24px 12px"><p style="margin:8px 0;font-weight:600">{escape(letter.heading)}</p>
-<ul style="margin:0;padding-left:20px">{steps}</ul></td></tr>
+<tr><td style="padding:20px 24px 12px"><p style="margin:0 0 14px;font-size:16px">{escape(letter.headline)}</p>
+<table role="presentation" cellspacing="0" cellpadding="0" style="font-size:14px">{facts}</table></td></tr>\
+{steps if letter.steps else ""}
 <tr><td style="padding:12px 24px 16px;border-top:1px solid #e8eaed;font-size:12px;color:#5f6368">\
 {escape(letter.foot)}</td></tr>
 </table></body></html>

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+OTHER = "other"
+
 
 @dataclass(frozen=True)
 class Record:

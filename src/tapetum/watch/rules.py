@@ -20,7 +20,7 @@ def of(settings: Settings) -> tuple[Rule, ...]:
         Rule(
             "HighErrorRate",
             "error_rate",
-            _at_most(settings.alert_error_rate),
+            _at_most(settings.alert_error_rate, back=0.5),
             for_s,
             cooldown_s,
             "critical",
@@ -62,7 +62,7 @@ def of(settings: Settings) -> tuple[Rule, ...]:
         Rule(
             "HighCPUUsage",
             "cpu",
-            _at_most(settings.alert_cpu),
+            _at_most(settings.alert_cpu, back=0.95),
             for_s,
             cooldown_s,
             "warning",
@@ -75,7 +75,7 @@ def of(settings: Settings) -> tuple[Rule, ...]:
         Rule(
             "HighMemoryUsage",
             "memory",
-            _at_most(settings.alert_memory),
+            _at_most(settings.alert_memory, back=0.95),
             for_s,
             cooldown_s,
             "warning",
@@ -89,7 +89,7 @@ def of(settings: Settings) -> tuple[Rule, ...]:
         Rule(
             "HighDiskUsage",
             "disk",
-            _at_most(settings.alert_disk),
+            _at_most(settings.alert_disk, back=0.95),
             for_s,
             cooldown_s,
             "warning",
@@ -103,9 +103,9 @@ def of(settings: Settings) -> tuple[Rule, ...]:
     return tuple(rule for rule in rules if rule.name != "UnsurePrediction" or settings.alert_single_confidence > 0)
 
 
-def _at_most(threshold: float) -> Bound:
-    """Over at nine tenths."""
-    return Bound("above", threshold, threshold * 0.9)
+def _at_most(threshold: float, back: float) -> Bound:
+    """Over at this part of the threshold."""
+    return Bound("above", threshold, threshold * back)
 
 
 def _at_least(threshold: float) -> Bound:

@@ -5,6 +5,7 @@ Times and sizes go into buckets that grow by a fixed ratio, as in DDSketch
 """
 
 import math
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -17,8 +18,9 @@ SHARE_ERROR = 0.0025
 _LOWEST, _HIGHEST = 0.01, 1e10
 _GROWTH = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GROWTH = math.log(_GROWTH)
-_GROWING = 1 + math.ceil(math.log(_HIGHEST / _LOWEST) / _LOG_GROWTH)
+_GROWING = math.ceil(math.log(_HIGHEST / _LOWEST) / _LOG_GROWTH)
 _EQUAL = round(1 / (2 * SHARE_ERROR))
+_CELL = array("I").itemsize
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,15 @@ class Scale:
 def _growing_bucket(value: float) -> int:
     if value < _LOWEST:
         return 0
-    return min(1 + int(math.log(value / _LOWEST) / _LOG_GROWTH), _GROWING - 1)
+    return 1 + int(math.log(value / _LOWEST) / _LOG_GROWTH) if value < _HIGHEST else _GROWING
 
 
 def _equal_bucket(value: float) -> int:
-    return min(int(value * _EQUAL), _EQUAL - 1)
+    return int(value * _EQUAL) if value < 1 else _EQUAL - 1
 
 
 # Values below 0.01 count as 0: a hundredth of a millisecond, or no byte at all.
-_EDGES = _LOWEST * _GROWTH ** np.arange(_GROWING - 1)
+_EDGES = _LOWEST * _GROWTH ** np.arange(_GROWING)
 MAGNITUDES = Scale(_growing_bucket, np.concatenate([[0.0], _EDGES * 2 * _GROWTH / (1 + _GROWTH)]))
 SHARES = Scale(_equal_bucket, (np.arange(_EQUAL) + 0.5) / _EQUAL)
 
@@ -50,17 +52,23 @@ class Sketch:
 
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
-        self._counts = np.zeros(len(scale.middles), np.uint32)
+        self._cells = array("I", bytes(_CELL * len(scale.middles)))
+        # The same memory: numpy adds up faster, but takes twice as long to add 1 to a cell.
+        self._counts = np.frombuffer(self._cells, np.uintc)
         self._sum = 0.0
         self._least = math.inf
         self._greatest = -math.inf
 
     def add(self, value: float) -> None:
-        """Take a value of at least 0."""
-        self._counts[self._scale.bucket(value)] += 1
+        """Take a value of at least 0; whatever else a worker that a picture has taken over may send is no value."""
+        if not 0 <= value < math.inf:
+            return
+        self._cells[self._scale.bucket(value)] += 1
         self._sum += value
-        self._least = min(self._least, value)
-        self._greatest = max(self._greatest, value)
+        if value < self._least:
+            self._least = value
+        if value > self._greatest:
+            self._greatest = value
 
     def take(self, other: Self) -> None:
         """Take all values of another sketch of the same scale."""

@@ -1,13 +1,13 @@
 """Counts and sketches of requests and pictures, which add up, and what they tell."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import NamedTuple, Self
 
 from tapetum.watch.figures import Bin, ClassShare, ModelFigures, ShareSpread, Spread, Traffic
 from tapetum.watch.health import judge
-from tapetum.watch.record import Exchange, Record
+from tapetum.watch.record import OTHER, Exchange, Record
 from tapetum.watch.sketch import MAGNITUDES, SHARES, Sketch
 
 
@@ -80,8 +80,8 @@ class Pictures:
         self._inference_ms, self._decode_ms, self._queue_ms = (Sketch(MAGNITUDES) for _ in range(3))
         self._confidence, self._margin = Sketch(SHARES), Sketch(SHARES)
 
-    def add(self, record: Record, low_confidence: float) -> None:
-        """Count a picture."""
+    def add(self, record: Record, low_confidence: float, classes: Collection[str]) -> None:
+        """Count a picture, as of class `other` where its class is none of `classes`."""
         if record.label is None:
             is_failure = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
             self._failures += is_failure
@@ -91,7 +91,8 @@ class Pictures:
         assert record.margin is not None
         assert record.inference_s is not None
         assert record.decode_s is not None
-        self._labels[record.label] += 1
+        # A worker that a picture has taken over may name any class, and each name would be kept.
+        self._labels[record.label if record.label in classes else OTHER] += 1
         self._unsure += record.confidence < low_confidence
         self._confidence.add(record.confidence)
         self._margin.add(record.margin)
@@ -111,8 +112,10 @@ class Pictures:
         self._confidence.take(other._confidence)
         self._margin.take(other._margin)
 
-    def figures(self, span: Span, low_confidence: float, labels: Sequence[str], obstacle: str | None) -> ModelFigures:
-        """What they were in that time; `labels` are told of even where they were never predicted."""
+    def figures(
+        self, span: Span, low_confidence: float, classes: Collection[str], obstacle: str | None
+    ) -> ModelFigures:
+        """What they were in that time; `classes` are told of even where they were never predicted."""
         predictions = self._labels.total()
         return ModelFigures(
             window_s=span.window_s,
@@ -136,7 +139,7 @@ class Pictures:
             low_confidence_share=_share(self._unsure, predictions),
             classes={
                 label: ClassShare(count=self._labels[label], share=_share(self._labels[label], predictions))
-                for label in dict.fromkeys((*labels, *self._labels))
+                for label in dict.fromkeys((*classes, *self._labels))
             },
             health=judge(self._failures, predictions, self._unsure, obstacle),
         )

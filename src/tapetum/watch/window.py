@@ -1,7 +1,7 @@
 """A sliding window over the last requests, of bounded memory whatever their rate."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 from tapetum.watch.figures import ApiFigures, ModelFigures
 from tapetum.watch.record import Exchange
@@ -11,7 +11,7 @@ SLOTS = 60
 # Who watches the service does not change what is seen: a probe a second would hide an outage of predictions.
 WATCHING = {
     *("/health", "/ready", "/metrics"),
-    *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status"),
+    *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status", "/alerts/test"),
 }
 
 
@@ -39,11 +39,11 @@ class Window:
         self._clock = clock
         self._began = clock()
         self._slots: deque[_Slot] = deque()
-        self._labels: Sequence[str] = ()
+        self._classes: Collection[str] = ()
 
-    def expect(self, labels: Sequence[str]) -> None:
-        """Tell of these classes from now on, even where none was predicted."""
-        self._labels = labels
+    def expect(self, classes: Collection[str]) -> None:
+        """The classes that the model has; it is told of each, even where it was never predicted."""
+        self._classes = classes
 
     def observe(self, exchange: Exchange) -> None:
         """Count a request and its pictures."""
@@ -53,7 +53,7 @@ class Window:
         slot = self._slots[-1]
         slot.routes[exchange.route].add(exchange)
         for record in exchange.records:
-            slot.pictures.add(record, self._low_confidence)
+            slot.pictures.add(record, self._low_confidence, self._classes)
 
     def api(self) -> ApiFigures:
         """Requests and their answers, in total and by route."""
@@ -77,7 +77,7 @@ class Window:
         pictures = Pictures()
         for slot in self._slots:
             pictures.take(slot.pictures)
-        return pictures.figures(span, self._low_confidence, self._labels, obstacle)
+        return pictures.figures(span, self._low_confidence, self._classes, obstacle)
 
     def _look(self) -> Span:
         now = self._clock()

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tapetum.data.augment import DRAWS, augmented, mixed
+from tapetum.image import Preprocess, to_array
 from tapetum.recipe import Augment
 
 NEUTRAL = Augment()
@@ -92,12 +94,23 @@ def test_the_source_is_left_as_it_was(noise):
     np.testing.assert_array_equal(noise, kept)
 
 
-def test_a_picture_comes_out_in_the_size_asked_for(noise):
-    large = np.kron(noise, np.ones((2, 2, 1))).astype(np.uint8)
+def test_a_picture_comes_out_in_the_size_asked_for_averaged_as_before_inference(noise):
+    spec = Preprocess(height=5, width=4)
 
-    smaller = augmented(large, Augment(min_scale=0.9), drawn(scale=0), (12, 10))
+    smaller = augmented(noise, Augment(min_scale=0.9), drawn(scale=0), (5, 4))
 
-    assert np.abs(smaller.astype(int) - noise).max() <= 1
+    np.testing.assert_array_equal(smaller, to_array(Image.fromarray(noise), spec))
+
+
+def test_a_cut_is_what_the_same_map_with_interpolation_gives(rng):
+    coarse = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((100, 80), Image.Resampling.BICUBIC))
+    draw = rng.random(DRAWS)
+
+    cut = change(smooth, Augment(flip=True, min_scale=0.6, stretch=0.3), draw)
+    mapped = change(smooth, Augment(flip=True, min_scale=0.6, stretch=0.3, shift=1e-9), draw)
+
+    assert np.abs(cut.astype(int) - mapped).max() <= 3
 
 
 @pytest.mark.parametrize(("draw", "gain"), [(0.0, 0.25), (0.5, 1), (1.0, 1.75)])

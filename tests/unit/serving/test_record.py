@@ -110,6 +110,17 @@ async def test_a_request_is_known_by_its_route_and_what_it_weighed(client, excha
     assert all(each.total_s > 0 for each in exchanges)
 
 
+async def test_an_observer_that_fails_costs_neither_the_answer_nor_the_others(client, exchanges, bright):
+    def fail(exchange: Exchange) -> None:
+        raise ValueError("not today")
+
+    observers = client._transport.app.state.observers
+    observers.insert(0, fail)
+
+    assert (await client.post("/predict", content=bright)).status_code == 200
+    assert len(exchanges) == 1
+
+
 async def test_what_a_request_held_is_given_back(client, bright):
     store = client._transport.app.state.store
     await client.post("/predict", content=bright)

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import structlog
 from mailserver import PASSWORD, USER, MailServer, mail_server
 from pydantic import SecretStr
 
@@ -90,6 +91,8 @@ async def test_a_server_of_another_name_gets_neither(server, account, message):
         ("die in DATA", MailError, "hung up in the middle"),
         ("451", MailError, "refused the mail: 451 4.3.0 busy, try later"),
         ("550", MailRefused, "refused every recipient: 550 5.1.1 no such mailbox"),
+        ("no login", MailRefused, "offers no login with a password"),
+        ("relay", MailRefused, "does not offer what is needed: STARTTLS"),
     ],
 )
 async def test_each_fault_is_told_and_whether_another_attempt_is_of_use(server, account, message, fault, kind, words):
@@ -103,6 +106,32 @@ async def test_each_fault_is_told_and_whether_another_attempt_is_of_use(server, 
     assert server.mails == []
     await mail.send(account, message)
     assert server.subjects == ["hot · here"]
+
+
+async def test_a_server_that_only_knows_login_gets_it(server, account, message):
+    server.faults = ["only LOGIN"]
+
+    await mail.send(account, message)
+
+    assert (server.passwords, server.subjects) == ([PASSWORD], ["hot · here"])
+
+
+async def test_a_relay_is_asked_for_neither_encryption_nor_login(server, account, message):
+    server.faults = ["relay"]
+
+    await mail.send(dataclasses.replace(account, password=None), message)
+
+    assert (server.passwords, server.subjects) == ([], ["hot · here"])
+
+
+async def test_a_recipient_that_is_refused_costs_the_others_nothing(server, account, message):
+    server.faults = ["550 for b"]
+
+    with structlog.testing.capture_logs() as lines:
+        await mail.send(account, message)
+
+    assert server.subjects == ["hot · here"]
+    assert lines[0]["refused"] == {"b@example.org": "550 5.1.1 no such mailbox"}
 
 
 async def test_an_attempt_is_bounded_as_a_whole(server, account, message):

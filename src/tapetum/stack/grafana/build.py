@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, gauge, prometheus, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, timeseries
 from grafana_foundation_sdk.builders import stat as bigvalue
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as looks
@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models import dashboard as schema
 from tapetum.stack.grafana.colours import BAD, BY_NAME, OF_LABEL
 from tapetum.stack.grafana.panels import Limits, Page, Panel, Row, Variable
 
-PanelBuilder = bigvalue.Panel | gauge.Panel | bargauge.Panel | timeseries.Panel
+PanelBuilder = bigvalue.Panel | bargauge.Panel | timeseries.Panel
 
 SOURCE = schema.DataSourceRef(type_val="prometheus", uid="prometheus")
 _COLUMNS = 24
@@ -153,10 +153,6 @@ def _stat(_: Panel) -> bigvalue.Panel:
     )
 
 
-def _gauge(_: Panel) -> gauge.Panel:
-    return gauge.Panel().color_scheme(_by_limits()).reduce_options(_last()).show_threshold_markers(True)
-
-
 def _bars(_: Panel) -> bargauge.Panel:
     return (
         bargauge.Panel()
@@ -170,7 +166,7 @@ def _bars(_: Panel) -> bargauge.Panel:
 def _chart(panel: Panel) -> timeseries.Panel:
     built = (
         timeseries.Panel()
-        .color_scheme(dashboard.FieldColor().mode(schema.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .color_scheme(dashboard.FieldColor().mode(schema.FieldColorModeId.PALETTE_CLASSIC))
         .legend(
             common.VizLegendOptions()
             .show_legend(True)
@@ -200,4 +196,4 @@ def _known(panel: Panel) -> Iterator[str]:
         yield from [name for label in labels for name in OF_LABEL.get(label, ())] if labels else [legend]
 
 
-_KINDS: dict[str, Callable[[Panel], PanelBuilder]] = {"stat": _stat, "gauge": _gauge, "bars": _bars, "chart": _chart}
+_KINDS: dict[str, Callable[[Panel], PanelBuilder]] = {"stat": _stat, "bars": _bars, "chart": _chart}

@@ -61,7 +61,7 @@ QUEUE_AND_WORKERS = Row(
             "Workers",
             "Processes that take pictures, and how many should. Below for minutes: look for what kills them.",
             "none",
-            {"ready": total(now(WORKERS)), "desired": total(now(WORKERS_WANTED))},
+            {"desired": total(now(WORKERS_WANTED)), "ready": total(now(WORKERS))},
             decimals=0,
         ),
         chart(

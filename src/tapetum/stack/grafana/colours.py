@@ -8,7 +8,7 @@ PURPLE = "#B565A7"
 GREY = "#8A8F98"
 
 # One meaning has one colour on every dashboard. What is not named here, such as a replica or a class of one's own
-# pictures, gets a colour from its name, the same one everywhere, from Grafana.
+# pictures, gets Grafana's colours in the order of its name, which is the same on panels of the same things.
 BY_NAME = {
     # quantiles, and shares below which that much lies
     "p50": BLUE,
@@ -18,7 +18,6 @@ BY_NAME = {
     "p90": WARN,
     "mean": GREY,
     # answers
-    "2xx": GOOD,
     "4xx": WARN,
     "5xx": BAD,
     # the example's classes
@@ -29,20 +28,20 @@ BY_NAME = {
     "decode": PURPLE,
     "inference": BLUE,
     # wanted and had
-    "limit": GREY,
+    "limit": PURPLE,
     "desired": GREY,
-    "total": GREY,
     "ready": GOOD,
+    "running": BLUE,
     # the parts of the service
     "pictures": BLUE,
     "front": PURPLE,
     "workers": BLUE,
     "unsure": BLUE,
     # burn rates by window
-    "1h": BAD,
-    "6h": WARN,
-    "1d": PURPLE,
-    "3d": BLUE,
+    "1h": BLUE,
+    "6h": PURPLE,
+    "1d": GOOD,
+    "3d": GREY,
     # pods
     "Running": GOOD,
     "Pending": WARN,
@@ -64,6 +63,12 @@ BY_NAME = {
     "warning": WARN,
     "error": BAD,
     "critical": PURPLE,
+    # problems that tell most
+    "overloaded": WARN,
+    "deadline-passed": PURPLE,
+    "internal-error": BAD,
+    "broken-picture": BLUE,
+    "not-ready": GREY,
     # mails and notifications
     "failed": BAD,
     "suppressed": GREY,
@@ -73,5 +78,7 @@ BY_NAME = {
 OF_LABEL = {
     "predicted_class": ("cat", "dog"),
     "phase": ("Running", "Pending", "Failed", "Unknown", "Succeeded"),
+    "type": ("overloaded", "deadline-passed", "internal-error", "broken-picture", "not-ready"),
+    "reason": ("overloaded", "deadline-passed"),
     "level": ("debug", "info", "warning", "error", "critical"),
 }

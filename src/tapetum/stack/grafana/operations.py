@@ -18,7 +18,7 @@ from tapetum.metrics import (
 )
 from tapetum.stack.grafana.colours import BAD, GOOD
 from tapetum.stack.grafana.panels import NONE_OF_IT, Limits, Row, chart, one, stat, threshold
-from tapetum.stack.grafana.queries import WINDOW, grown, now, rate, total
+from tapetum.stack.grafana.queries import grown, now, rate, total
 
 _NO_GPU = "no NVIDIA GPU"
 _GPU = "{{instance}} gpu {{gpu}}"
@@ -72,25 +72,27 @@ GPU = Row(
 LOGGING = Row(
     "Logging",
     (
-        chart(
-            "Log Lines by Level",
-            "Lines a second, by level.",
-            "short",
-            {"{{level}}": total(rate(LOG_LINES), by="level")},
-        ),
         stat(
             "Lines Dropped",
             "Lines lost in the time shown, since the queue of lines was full: a destination is too slow.",
             unit="short",
             queries=one(f"round({total(grown(LOG_DROPPED))})"),
             limits=NONE_OF_IT,
-            width=8,
+            width=6,
+        ),
+        chart(
+            "Log Lines by Level",
+            "Lines a second, by level.",
+            "short",
+            {"{{level}}": total(rate(LOG_LINES), by="level")},
+            width=6,
         ),
         chart(
             "Lines a Destination Failed to Take",
             "Lines a second, by destination. A full disk or a dead syslog shows here, and predictions go on.",
             "short",
             {"{{handler}}": total(rate(LOG_HANDLER_ERRORS), by="handler")},
+            width=6,
             empty="no destination",
         ),
         chart(
@@ -98,16 +100,17 @@ LOGGING = Row(
             "Size of each replica's log file, which falls back to 0 when it is rotated.",
             "bytes",
             {"{{instance}}": now(LOG_FILE_SIZE)},
+            width=6,
             empty="no log file",
         ),
         stat(
             "Destinations",
-            "Whether lines reach every destination, on every replica; the panel above says which do not.",
+            "Whether lines reach every destination, on every replica; the panel beside says which do not.",
             unit="none",
             queries=one(f"min({now(LOG_HANDLER_UP)})"),
             limits=Limits(BAD, ((1, GOOD),)),
             words=((0, "some down"), (1, "all up")),
-            width=8,
+            width=6,
         ),
     ),
     is_collapsed=True,
@@ -129,22 +132,24 @@ DELIVERY = Row(
         ),
         chart(
             "Alerts by Name",
-            "Alerts of Prometheus that fire, by name.",
+            "Alerts of Prometheus that fire, by name, without the Watchdog.",
             "none",
-            {"{{alertname}}": 'count by (alertname) (ALERTS{alertstate="firing"})'},
+            {"{{alertname}}": 'count by (alertname) (ALERTS{alertstate="firing",alertname!="Watchdog"})'},
             decimals=0,
             is_stacked=True,
             empty="none fires",
         ),
         chart(
             "Notifications of Alertmanager",
-            "Notifications a second by way; every failed one is an alert that nobody saw.",
-            "short",
+            "Notifications in ten minutes, by way; every failed one is an alert that nobody saw.",
+            "none",
             {
-                "{{integration}} sent": f"sum by (integration) (rate(alertmanager_notifications_total[{WINDOW}]))",
-                "{{integration}} failed": "sum by (integration) "
-                f"(rate(alertmanager_notifications_failed_total[{WINDOW}]))",
+                f"{{{{integration}}}} {word}": "round(sum by (integration) "
+                f"(increase(alertmanager_notifications{kind}_total[10m])))"
+                for word, kind in (("sent", ""), ("failed", "_failed"))
             },
+            decimals=0,
+            runbook="NotificationsFailing",
             empty="no Alertmanager",
         ),
         stat(

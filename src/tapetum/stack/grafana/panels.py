@@ -43,13 +43,13 @@ class Panel:
     """A panel, `width` of 24 columns wide.
 
     `queries` are PromQL by legend; a legend with labels, such as `{{pod}}`,
-    can name many series. A `stat` and a `gauge` show one number as it is now,
+    can name many series. A `stat` shows one number as it is now,
     `bars` one for each query, a `chart` lines over time with its limits
     dashed. `words` stand for values, `runbook` names an alert that watches the
     same, `empty` says what it means that there is nothing.
     """
 
-    kind: Literal["stat", "gauge", "bars", "chart"]
+    kind: Literal["stat", "bars", "chart"]
     title: str
     description: str
     unit: Unit
@@ -67,7 +67,6 @@ class Panel:
 
 
 stat = partial(Panel, "stat", width=3, height=4)
-dial = partial(Panel, "gauge", unit="percentunit", width=8, height=6, highest=1, decimals=0)
 bars = partial(Panel, "bars", unit="percentunit", highest=1, decimals=1)
 chart = partial(Panel, "chart")
 

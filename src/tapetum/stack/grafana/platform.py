@@ -1,7 +1,7 @@
 """Rows of what the service stands on: Kubernetes, and the nodes as the node exporter sees them."""
 
 from tapetum.stack.grafana.colours import BAD, GOOD, WARN
-from tapetum.stack.grafana.panels import Limits, Row, at_most, chart, dial, one, stat, threshold
+from tapetum.stack.grafana.panels import Limits, Row, at_most, chart, one, stat, threshold
 from tapetum.stack.grafana.queries import WINDOW
 from tapetum.stack.recording import NODE_CPU, NODE_DISK, NODE_MEMORY, Recording
 
@@ -32,8 +32,8 @@ KUBERNETES = Row(
             "Replicas that are ready, and that are desired. Apart for minutes, a rollout is stuck or pods do not fit.",
             "none",
             {
-                "ready": f"sum(kube_deployment_status_replicas_ready{{{_DEPLOYMENT}}})",
                 "desired": f"sum(kube_deployment_spec_replicas{{{_DEPLOYMENT}}})",
+                "ready": f"sum(kube_deployment_status_replicas_ready{{{_DEPLOYMENT}}})",
             },
             decimals=0,
             runbook="DeploymentReplicasMismatch",
@@ -44,8 +44,8 @@ KUBERNETES = Row(
             "Replicas that the autoscaler has, and its limit. At the limit for long, it would want more.",
             "none",
             {
-                "ready": f"sum(kube_horizontalpodautoscaler_status_current_replicas{{{_AUTOSCALER}}})",
                 "desired": f"sum(kube_horizontalpodautoscaler_status_desired_replicas{{{_AUTOSCALER}}})",
+                "running": f"sum(kube_horizontalpodautoscaler_status_current_replicas{{{_AUTOSCALER}}})",
                 "limit": f"sum(kube_horizontalpodautoscaler_spec_max_replicas{{{_AUTOSCALER}}})",
             },
             decimals=0,
@@ -94,28 +94,37 @@ def _fullest(recording: Recording) -> dict[str, str]:
 SYSTEM = Row(
     "System: the nodes",
     (
-        dial(
+        stat(
             "CPU Usage",
             "Share of all cores in use, of the busiest node, over five minutes.",
+            unit="percentunit",
             queries=_fullest(NODE_CPU),
             limits=at_most(threshold("HighCPUUsage"), threshold("CriticalCPUUsage")),
             runbook="HighCPUUsage",
+            width=8,
+            decimals=0,
             empty=_NO_NODE,
         ),
-        dial(
+        stat(
             "Memory Usage",
             "Share of the memory that is not available to programs, of the fullest node.",
+            unit="percentunit",
             queries=_fullest(NODE_MEMORY),
             limits=at_most(threshold("HighMemoryUsage"), threshold("CriticalMemoryUsage")),
             runbook="HighMemoryUsage",
+            width=8,
+            decimals=0,
             empty=_NO_NODE,
         ),
-        dial(
+        stat(
             "Disk Usage",
             "Share of the space in use, of the fullest disk of any node.",
+            unit="percentunit",
             queries=_fullest(NODE_DISK),
             limits=at_most(threshold("HighDiskUsage"), 0.95),
             runbook="HighDiskUsage",
+            width=8,
+            decimals=0,
             empty=_NO_NODE,
         ),
         chart(

@@ -11,9 +11,9 @@ from tapetum.metrics import (
     QUEUE_TIME,
     REQUESTS,
 )
-from tapetum.stack.grafana.colours import BAD, WARN
-from tapetum.stack.grafana.panels import NONE_OF_IT, Limits, Panel, Row, at_least, at_most, chart, one, stat
-from tapetum.stack.grafana.queries import budget_left, burn, grown, mean, now, or_zero, quantile, rate, total
+from tapetum.stack.grafana.colours import BAD, GOOD, WARN
+from tapetum.stack.grafana.panels import Limits, Panel, Row, at_least, at_most, chart, one, stat, threshold
+from tapetum.stack.grafana.queries import budget_left, burn, grown, mean, now, or_zero, quantile, rate, ratio, total
 from tapetum.stack.slo import BURNS, OBJECTIVES, SLOW_S, Objective
 
 AVAILABILITY, QUICKNESS = OBJECTIVES
@@ -22,6 +22,11 @@ AVAILABILITY, QUICKNESS = OBJECTIVES
 _ASKED = 'path!~"/health|/ready|/metrics|/v2/health/.*"'
 _ALL = total(rate(REQUESTS, _ASKED))
 _NOBODY = "nobody asks"
+
+
+def _answers(digit: int) -> str:
+    return total(rate(REQUESTS, f'{_ASKED},status=~"{digit}.."'))
+
 
 APPLICATION = Row(
     "Application",
@@ -38,7 +43,7 @@ APPLICATION = Row(
             "Prediction requests that the service failed to answer in the time shown.",
             unit="short",
             queries=one(f"round({total(grown(ERRORS))})"),
-            limits=NONE_OF_IT,
+            limits=Limits(GOOD, ((1, WARN),)),
             width=6,
             runbook="HighPredictionErrorRate",
         ),
@@ -80,13 +85,11 @@ APPLICATION = Row(
             empty=_NOBODY,
         ),
         chart(
-            "Answers by Status",
-            "Answers a second, without probes and scrapes: 4xx is the caller's fault, 5xx ours.",
-            "reqps",
-            {
-                f"{digit}xx": or_zero(total(rate(REQUESTS, f'{_ASKED},status=~"{digit}.."')), _ALL)
-                for digit in (2, 4, 5)
-            },
+            "Refused and Failed",
+            "Shares of the answers, without probes and scrapes: 4xx is the caller's fault, 5xx ours.",
+            "percentunit",
+            {f"{digit}xx": ratio(f"({or_zero(_answers(digit), _ALL)})", _ALL) for digit in (4, 5)},
+            limits=Limits(steps=((threshold("HighPredictionErrorRate"), BAD),)),
             runbook="HighPredictionErrorRate",
         ),
         chart(

@@ -1,0 +1,69 @@
+"""What the service tells people of itself: its requests, its model, its machine."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from tapetum.serving.auth import observing
+from tapetum.serving.problems import MEDIA_TYPE, Problem
+from tapetum.serving.routes import ModelName, TheModel, name_of
+from tapetum.watch.figures import ApiFigures, ModelFigures
+from tapetum.watch.sampler import Sampler
+from tapetum.watch.system_figures import GpuReport, SystemFigures
+from tapetum.watch.window import Window
+
+
+class ModelStats(ModelFigures):
+    """Pictures of the window, what the model said of them, and which model that is."""
+
+    model: ModelName | None = Field(description="null until it is loaded.")
+    device: str | None = Field(description="Where it computes; null until it is loaded.")
+
+
+class SystemInfo(SystemFigures):
+    """The machine or container, this process, and every NVIDIA GPU, at one look."""
+
+    gpu: GpuReport
+
+
+async def _window(request: Request) -> Window:
+    window: Window = request.app.state.window
+    return window
+
+
+async def _system(request: Request) -> Sampler[SystemFigures]:
+    system: Sampler[SystemFigures] = request.app.state.system
+    return system
+
+
+async def _gpus(request: Request) -> Sampler[GpuReport]:
+    gpus: Sampler[GpuReport] = request.app.state.gpus
+    return gpus
+
+
+TheWindow = Annotated[Window, Depends(_window)]
+
+router = APIRouter(dependencies=[Depends(observing)], responses={401: {"model": Problem, "content": {MEDIA_TYPE: {}}}})
+
+
+@router.get("/api-stats")
+async def api_stats(window: TheWindow) -> ApiFigures:
+    """Requests of the last TAPETUM_WINDOW_S seconds: rates, errors, latency and sizes, in total and by route."""
+    return window.api()
+
+
+@router.get("/model-stats")
+async def model_stats(window: TheWindow, model: TheModel) -> ModelStats:
+    """Predictions of the last TAPETUM_WINDOW_S seconds: times, confidence, classes, and whether all is well."""
+    # A service that drains still answers what comes.
+    figures = window.model(None if model.is_draining else model.obstacle)
+    return ModelStats(**dict(figures), model=name_of(model.facts) if model.is_loaded else None, device=model.device)
+
+
+@router.get("/system-info")
+async def system_info(
+    system: Annotated[Sampler[SystemFigures], Depends(_system)], gpus: Annotated[Sampler[GpuReport], Depends(_gpus)]
+) -> SystemInfo:
+    """Processors, memory, disks, network, this process and NVIDIA GPUs, as of the last look some seconds ago."""
+    return SystemInfo(**dict(system.latest), gpu=gpus.latest)
