@@ -128,6 +128,16 @@ def test_our_versions_are_the_code_s_and_the_lock_s():
     assert SERVICES["mlflow"]["image"].endswith(f":v{locked[1]}")
 
 
+def test_the_other_versions_are_those_of_the_table_of_monitoring():
+    rows = re.findall(r"^\| ([\w ]+) \| (v?[\d.]+) \|", (ROOT / "docs/monitoring.md").read_text(), flags=re.MULTILINE)
+    table = {name.lower().replace(" ", "-"): version for name, version in rows}
+    others = SERVICES.keys() - {OURS, "mlflow"}
+
+    assert {name: SERVICES[name]["image"].rpartition(":")[2] for name in others} == {
+        name: table[name] for name in others
+    }
+
+
 def test_the_service_is_given_settings_that_exist():
     assert unknown_variables(SERVICES[OURS]["environment"]) == []
 
