@@ -14,7 +14,6 @@ from pathlib import Path
 from time import monotonic
 
 import httpx
-import pytest
 
 ROOT = Path(__file__).parents[1]
 # Outside the tree, so that a second run need not make the base again; it may be deleted.
@@ -35,17 +34,6 @@ driver = "overlay"
 graphroot = "{folder}/storage"
 runroot = "{folder}/run"
 """
-
-
-def require(*tools: str) -> None:
-    """Skip, or under CI fail, where a tool or root is missing."""
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    if sys.platform != "linux" or os.geteuid():
-        missing.append("root on Linux")
-    if missing and os.environ.get("CI"):
-        pytest.fail(f"missing: {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)}; as root, `make test` installs the tools")
 
 
 @cache

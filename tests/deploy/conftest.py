@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers import build, call, require
+from containers import build, call
+from tools import require
 
 
 @pytest.fixture(scope="session")
 def image(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of an image with the bundle that tells bright from dark."""
-    require("podman", "buildah", "debootstrap", "runc", "make")
+    require("podman", "buildah", "debootstrap", "runc", "make", root=True)
     name = f"tapetum-test-{os.getpid()}"
     build(name, bundle_path, tmp_path_factory.mktemp("build"))
     yield name

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import yaml
 from containers import ROOT, free_port
+from tools import require
 
 from tapetum import __version__
 from tapetum.settings import unknown_variables
@@ -54,12 +55,8 @@ def command(service: str, folder: Path, port: int) -> list[str]:
             here.mkdir(exist_ok=True)
         given = re.sub(rf"(?<![\w.]){target}\b", str(here), given)
     words = [word for word in given.split() if not word.startswith("--web.listen-address")]
-    program = shutil.which(PROGRAMS[service])
-    if program is None and os.environ.get("CI"):
-        pytest.fail(f"missing: {PROGRAMS[service]}")
-    if program is None:
-        pytest.skip(f"missing: {PROGRAMS[service]}; as root, `make test` installs it")
-    return [program, *words, f"--web.listen-address=127.0.0.1:{port}"]
+    require(PROGRAMS[service])
+    return [PROGRAMS[service], *words, f"--web.listen-address=127.0.0.1:{port}"]
 
 
 def until(is_done: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -129,6 +126,16 @@ def test_our_versions_are_the_code_s_and_the_lock_s():
     assert SERVICES[OURS]["image"] == f"{OURS}:{__version__}"
     assert locked
     assert SERVICES["mlflow"]["image"].endswith(f":v{locked[1]}")
+
+
+def test_the_other_versions_are_those_of_the_table_of_monitoring():
+    rows = re.findall(r"^\| ([\w ]+) \| (v?[\d.]+) \|", (ROOT / "docs/monitoring.md").read_text(), flags=re.MULTILINE)
+    table = {name.lower().replace(" ", "-"): version for name, version in rows}
+    others = SERVICES.keys() - {OURS, "mlflow"}
+
+    assert {name: SERVICES[name]["image"].rpartition(":")[2] for name in others} == {
+        name: table[name] for name in others
+    }
 
 
 def test_the_service_is_given_settings_that_exist():
