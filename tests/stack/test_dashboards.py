@@ -245,18 +245,30 @@ def require_shown(panel: dict[str, Any], scene: Scene) -> None:
         assert len(legends) == 1, legends
 
 
+def scraped(service: Service) -> str:
+    return service.client.get("/metrics").text
+
+
 @contextmanager
 def watched(bundle: Path, folder: Path) -> Iterator[tuple[str, str]]:
     """The addresses of two Prometheus that have scraped for some seconds: one a cluster, one a machine."""
     require("prometheus", "prometheus-node-exporter")
     with ExitStack() as stack:
         services = [
-            stack.enter_context(running([*serve_command(bundle), "--workers", "1"], folder / f"service-{name}"))
+            stack.enter_context(
+                running(
+                    [*serve_command(bundle), "--workers", "1"],
+                    folder / f"service-{name}",
+                    TAPETUM_LOG_FILE=str(folder / f"service-{name}.log"),
+                )
+            )
             for name in ("a", "b")
         ]
         addresses = [service.client.base_url.netloc.decode() for service in services]
         pods = [{"namespace": "mlops", "pod": f"cats-dogs-api-{name}"} for name in ("a", "b")]
-        lacking = exported.lacking(services[0].client.get("/metrics").text)
+        ours = services[0]
+        ours.until(lambda: {series.name.partition("_")[0] for series in exported.lacking(scraped(ours))} <= {"gpu"})
+        lacking = exported.lacking(scraped(ours))
         pages = {"/alertmanager": exported.notifications, "/cluster": lambda ticks: exported.CLUSTER}
         for name, address, labels in (
             ("a", addresses[0], pods[0]),

@@ -77,7 +77,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("tapetum") or "--debug" in sys.argv:
             raise
-        click.echo(f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[train]'", err=True)
+        extra = "dev" if error.name.startswith("grafana") else "train"
+        click.echo(f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[{extra}]'", err=True)
         code = 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
