@@ -143,11 +143,15 @@ def picture(width: int, height: int) -> bytes:
 
 
 @contextmanager
-def service(bundle: Path, port: int, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A ready `tapetum serve`; it must end well."""
+def service(
+    bundle: Path, port: int, cores: set[int] | None = None, **variables: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A ready `tapetum serve`, on some cores only if it shall; it must end well."""
     command = [sys.executable, "-m", "tapetum", "serve", str(bundle), "--port", str(port)]
     environment = os.environ | {"TAPETUM_DRAIN_S": "0", "TAPETUM_LOG_LEVEL": "error"} | variables
     process = subprocess.Popen(command, env=environment)
+    if cores is not None:
+        os.sched_setaffinity(process.pid, cores)  # before it has begun to count them
     try:
         while process.poll() is None:
             try:

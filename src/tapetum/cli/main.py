@@ -78,7 +78,9 @@ def main() -> None:
         if error.name is None or error.name.startswith("tapetum") or "--debug" in sys.argv:
             raise
         extra = "dev" if error.name.startswith("grafana") else "train"
-        click.echo(f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[{extra}]'", err=True)
+        click.echo(
+            f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[{extra}]'", err=True
+        )
         code = 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
