@@ -169,9 +169,10 @@ monitoring-local: ## Prometheus, Alertmanager and node exporter against a servic
 	@deploy/monitoring/local.sh
 
 ##@ Checks
-# Two at a time, whole files each: they wait for processes more than they compute.
+# Two at a time, whole files each: they wait for processes more than they compute. One thread each: threads that wait for
+# each other at every step of a training stand still where two trainings share the cores.
 test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage (JUNIT=file.xml, TESTS=path for a few)
-	@$(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(addprefix --junit-xml=,$(JUNIT)) \
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(addprefix --junit-xml=,$(JUNIT)) \
 		$(or $(TESTS),--cov --cov-report=term:skip-covered)
 
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,3 +15,8 @@ def require(*names: str, root: bool = False) -> None:
         pytest.fail(f"missing: {', '.join(missing)}")
     if missing:
         pytest.skip(f"missing: {', '.join(missing)}; as root, `make test` installs them")
+
+
+def installed(name: str) -> str:
+    """A command of the environment that the tests run in, which need not be in PATH."""
+    return str(Path(sys.prefix, "bin", name))

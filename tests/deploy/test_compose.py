@@ -17,7 +17,7 @@ import httpx
 import pytest
 import yaml
 from containers import ROOT, free_port
-from tools import require
+from tools import installed, require
 
 from tapetum import __version__
 from tapetum.settings import unknown_variables
@@ -94,7 +94,7 @@ def started(tmp_path):
 
 
 def test_it_is_of_the_form_of_the_compose_specification():
-    check = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"]
+    check = [installed("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "compose.yaml"]
 
     ran = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from containers import ROOT, Container, build, call, environment, free_port, podman, running
 from PIL import Image
+from tools import installed
 
 from tapetum import __version__
 
@@ -39,7 +40,7 @@ def labels(image: str) -> dict[str, str]:
 
 def test_the_dockerfile_is_sound():
     ran = subprocess.run(
-        ["hadolint", "--no-color", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+        [installed("hadolint"), "--no-color", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert ran.returncode == 0, ran.stdout
@@ -186,7 +187,7 @@ def test_make_runs_and_stops_it(image, trained):
         started = call("make", "docker-run", name, f"PORT={port}")
         answer = httpx.post(f"http://127.0.0.1:{port}/predict", content=picture, timeout=60)
         facts = json.loads(podman("container", "inspect", "--format", "{{json .HostConfig}}", image))
-        stopped = call("make", "docker-stop", name)
+        stopped = call("make", "--no-print-directory", "docker-stop", name)
         again = call("make", "docker-stop", name)
     finally:
         podman("rm", "--force", "--ignore", "--time", "0", image)

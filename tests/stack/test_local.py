@@ -21,7 +21,8 @@ def test_the_stack_runs_on_one_machine_and_stops_on_ctrl_c(tmp_path):
         "TAPETUM_MAIL_FROM": "Cats <c@x.org>",
         "TAPETUM_MAIL_TO": "a@x.org, b@x.org",
     }
-    command = ["unshare", "-n", "sh", "-c", ENTER, str(SCRIPT), str(tmp_path / "kept")]
+    # Who starts tests in the background has them ignore Ctrl-C, and a shell cannot take that back.
+    command = ["env", "--default-signal=INT", "unshare", "-n", "sh", "-c", ENTER, str(SCRIPT), str(tmp_path / "kept")]
     running = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=variables | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     )
