@@ -43,7 +43,7 @@ LABEL org.opencontainers.image.title="Tapetum" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The root is read-only and the user may be any: what needs a home finds one in /tmp.
 ENV PATH=/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-WORKDIR /work
+WORKDIR /app
 USER 10001:10001
 ENTRYPOINT ["tapetum"]
 

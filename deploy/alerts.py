@@ -76,7 +76,7 @@ def _ask(url: str, body: object = None) -> Any:
     """The JSON of an answer; None where it is empty."""
     sent = None if body is None else json.dumps(body).encode()
     request = Request(url, data=sent, headers={"Content-Type": "application/json"})  # noqa: S310 - the caller's address
-    with urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
         content = answer.read()
     return json.loads(content) if content.strip() else None
 

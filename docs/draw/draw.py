@@ -92,7 +92,7 @@ def prometheus(folder: Path) -> Iterator[None]:
         transport = httpx.HTTPTransport(retries=8)
         with httpx.Client(transport=transport) as client:
             while client.get(f"http://{ADDRESS}/-/ready").status_code != httpx.codes.OK:
-                time.sleep(0.2)
+                time.sleep(0.2)  # between two looks: it has a history to read
         yield
     finally:
         server.terminate()

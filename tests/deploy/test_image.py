@@ -79,7 +79,7 @@ def test_it_predicts_confined_as_any_user(container, trained):
     status = dict(
         line.split(":\t", 1) for line in container.execute("cat", "/proc/1/status").splitlines() if ":\t" in line
     )
-    writable = "touch /work/here 2>/dev/null || touch /bundle/here 2>/dev/null || touch /venv/here 2>/dev/null"
+    writable = "touch /app/here 2>/dev/null || touch /bundle/here 2>/dev/null || touch /venv/here 2>/dev/null"
 
     assert container.client.post("/predict", content=picture).json()["prediction"] == "dark"
     assert status["Name"] == "tapetum"
