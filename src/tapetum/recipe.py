@@ -33,7 +33,9 @@ class Model(_Section):
 
     architecture: Annotated[str, Field(description="A name of ours, or any of timm's.")] = "simple_cnn"
     dropout: Annotated[float, Field(ge=0, lt=1, description="Share of features left out before the last layer.")] = 0.5
-    pretrained: Annotated[bool, Field(description="Begin with the weights that timm offers, downloaded once.")] = False
+    pretrained: Annotated[
+        bool, Field(description="Begin with learned weights: installed ones, or timm's, downloaded once.")
+    ] = False
     stem: Annotated[
         Literal["standard", "small"],
         Field(description="How a ResNet begins; small, for pictures of about 32 pixels, keeps all of them."),

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,13 @@ from tapetum.training.step import infer
 
 PARITY_BOUND = 1e-4
 _KNOWN_OF_IMPORTED = {"name", "title", "image", "model", "gate"}
+
+
+class Graph(NamedTuple):
+    """ONNX bytes, and the name of the tensor that global average pooling reads, if any."""
+
+    content: bytes
+    feature_map: str | None
 
 
 def export(network: Network, recipe: Recipe, manifest: Manifest, path: Path) -> Bundle:
@@ -66,7 +73,7 @@ def _write(
     arrays = np.stack([image.to_array(image.decode(content), recipe.image) for content in pictures.values()])
     probabilities = softmax(infer(network, arrays, bf16=False)).astype(np.float32)
     golden = Golden(dict(pictures), arrays, probabilities)
-    graph, feature_map = _graph(network, arrays.shape[1:3])
+    graph = to_graph(network, arrays.shape[1:3])
     facts = Facts(
         name=recipe.name,
         title=recipe.title,
@@ -74,11 +81,11 @@ def _write(
         labels=labels,
         preprocess=recipe.image,
         architecture=recipe.model.architecture,
-        feature_map=feature_map,
+        feature_map=graph.feature_map,
         code_version=__version__,
         **origin,
     )
-    draft = bundle.write_draft(path, facts, {GRAPH: graph, WEIGHTS: weights, **golden.to_files()})
+    draft = bundle.write_draft(path, facts, {GRAPH: graph.content, WEIGHTS: weights, **golden.to_files()})
     exported = softmax(open_engine("openvino", draft, "fp32").infer(golden.arrays).logits)
     parity = float(np.abs(exported - golden.probabilities).max())
     if not parity <= PARITY_BOUND:
@@ -89,8 +96,8 @@ def _write(
     return bundle.amend(draft, parity=parity)
 
 
-def _graph(network: Network, size: tuple[int, ...]) -> tuple[bytes, str | None]:
-    """ONNX bytes, and the name of the tensor that global average pooling reads, if any."""
+def to_graph(network: Network, size: tuple[int, ...]) -> Graph:
+    """The graph of a network that does not learn, for pictures of height and width `size`."""
     example = torch.zeros(2, *size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
         network,
@@ -103,6 +110,6 @@ def _graph(network: Network, size: tuple[int, ...]) -> tuple[bytes, str | None]:
     assert program is not None
     content = program.model_proto.SerializeToString()
     if not network.backbone.has_feature_map:
-        return content, None
+        return Graph(content, None)
     pooling = next(node for node in program.model_proto.graph.node if "features" in node.output)
-    return content, pooling.input[0]
+    return Graph(content, pooling.input[0])

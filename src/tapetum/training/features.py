@@ -1,0 +1,108 @@
+"""What a model that stands still sees in pictures: pooled features, computed once by the fast engine and kept."""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tapetum import __version__, bundle, image, machine
+from tapetum.bundle import GRAPH, Facts, Precision
+from tapetum.data import cache
+from tapetum.data.feature_store import FeatureStore
+from tapetum.data.manifest import Manifest
+from tapetum.data.sample import Sample
+from tapetum.errors import ConfigError
+from tapetum.inference.engine import Engine, open_engine
+from tapetum.models.network import Network
+from tapetum.progress import Advance, silent
+from tapetum.recipe import Recipe
+from tapetum.training.export import Graph, to_graph
+
+_BATCH = 8
+_CHUNK = 512  # pictures between two writes, which is what a run that ends early loses
+
+
+def of_recipe(
+    recipe: Recipe, manifest: Manifest, samples: Sequence[Sample], folder: Path, advance: Advance = silent
+) -> np.ndarray:
+    """Float32 (n, C): what the model that a recipe names sees in samples of a manifest, in their order.
+
+    `folder` is that of caches. Raises ConfigError where the recipe does not
+    begin with learned weights, DataError where a picture has changed,
+    ResourceError where the disk is too full.
+    """
+    if not recipe.model.pretrained:
+        raise ConfigError(
+            f"model.pretrained is false, and what {recipe.model.architecture} sees before it has learned means "
+            "nothing: set model.pretrained=true, with model.architecture=efficientnet_lite0 or another that has weights"
+        )
+    network = Network(recipe.model, len(manifest.labels), recipe.image)
+    return Extractor(network, recipe, folder).features(manifest, samples, advance)
+
+
+class Extractor:
+    """A network of which only the last layer may change, and the features that are kept of it."""
+
+    def __init__(self, network: Network, recipe: Recipe, folder: Path) -> None:
+        self.graph: Graph | None = None  # of the network, once it was needed
+        self._network = network.eval()
+        self._recipe = recipe
+        self._folder = folder
+        self._precision: Precision = "bf16" if machine.has_bf16() else "fp32"
+
+    def features(self, manifest: Manifest, samples: Sequence[Sample], advance: Advance = silent) -> np.ndarray:
+        """Float32 (n, C) of samples of a manifest, in their order; what is kept already is not computed again."""
+        store = FeatureStore(self._folder / f"features-{self._version()}.bin", self._width())
+        digests = [sample.digest for sample in samples]
+        if lacking := store.lacking(digests):
+            store.require_space(len(lacking))
+            pixels = cache.build(manifest, self._recipe.image, self._folder, advance)
+            rows = [row for row, sample in enumerate(manifest.samples) if sample.digest in lacking]
+            with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(machine.cores()) as pool:
+                engine = self._engine(Path(place))
+                for start in range(0, len(rows), _CHUNK):
+                    chunk = rows[start : start + _CHUNK]
+                    batches = [chunk[first : first + _BATCH] for first in range(0, len(chunk), _BATCH)]
+                    found = list(pool.map(lambda batch: engine.infer(pixels[batch]).features, batches))
+                    store.add([manifest.samples[row].digest for row in chunk], np.concatenate(found))
+                    advance("compute features", start + len(chunk), len(rows))
+        return store.read(digests)
+
+    def _engine(self, place: Path) -> Engine:
+        """The network in the engine that answers fastest here, on as many threads as there are cores."""
+        spec = self._recipe.image
+        self.graph = to_graph(self._network, (spec.height, spec.width))
+        facts = Facts(
+            name=self._recipe.name,
+            title=self._recipe.title,
+            version=self._version(),
+            labels=(),
+            preprocess=spec,
+            architecture=self._recipe.model.architecture,
+            feature_map=self.graph.feature_map,
+            fingerprint=None,
+            recipe={},
+            code_version=__version__,
+        )
+        draft = bundle.write_draft(place / "draft", facts, {GRAPH: self.graph.content})
+        return open_engine("openvino", draft, self._precision, machine.cores())
+
+    def _version(self) -> str:
+        """What features depend on besides the picture: pixels, weights but for those of the last layer, arithmetic."""
+        backbone = self._network.backbone
+        head = set(map(id, backbone.last.parameters()))
+        digest = hashlib.sha256("\n".join((self._recipe.image.model_dump_json(), image.decoder_version())).encode())
+        digest.update(f"{self._recipe.model.architecture} {self._recipe.model.stem} {self._precision}".encode())
+        for value in backbone.state_dict(keep_vars=True).values():
+            if id(value) not in head:
+                digest.update(value.detach().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    @torch.inference_mode()
+    def _width(self) -> int:
+        spec = self._recipe.image
+        return self._network(torch.zeros(1, spec.height, spec.width, 3, dtype=torch.uint8)).features.shape[1]
