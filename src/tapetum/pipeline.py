@@ -87,10 +87,10 @@ def train(
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
         tracked.pictures(manifest)
-        network = training.train(
+        trained = training.train(
             recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
         )
-        draft = export(network, recipe, manifest, out / DRAFT)
+        draft = export(trained.network, recipe, manifest, out / DRAFT, trained.graph)
         files.write_bytes(draft.path / HISTORY, (out / HISTORY).read_bytes())
         bundle, verdict = _judge(draft, manifest, out, advance)
         _record(tracked, recipe, manifest, bundle, verdict, out)

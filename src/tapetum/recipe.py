@@ -16,6 +16,15 @@ from tapetum.registry import did_you_mean
 Count = Annotated[int, Field(ge=1)]
 
 
+# A new last layer on what a model of ImageNet sees, whose pictures were prepared like this.
+TRANSFER = (
+    *("model.architecture=efficientnet_lite0", "model.pretrained=true"),
+    *("image.height=224", "image.width=224", "image.fit=crop", "image.crop_share=0.875", "image.kernel=bicubic"),
+    *("image.mean=[0.5,0.5,0.5]", "image.std=[0.5,0.5,0.5]"),
+    *("train.linear_head=true", "train.epochs=1", "train.sizes=[]", "train.lr=0.0003", "train.label_smoothing=0"),
+)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -61,6 +70,10 @@ class Train(_Section):
     """The loop: a linear warm-up, then a cosine down to zero."""
 
     epochs: Annotated[Count, Field(description="Times every picture is seen.")] = 10
+    linear_head: Annotated[
+        bool,
+        Field(description="Learn the last layer alone as epoch 1, from what learned weights see; then all layers."),
+    ] = False
     batch_size: Annotated[Count, Field(description="Pictures a step, over all processes.")] = 32
     sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
         (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."

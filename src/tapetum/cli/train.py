@@ -30,6 +30,7 @@ _LEAST_FREE_BYTES = 50_000_000
     type=ANY_PATH,
     help="Folder, archive, CSV or JSON-lines file of labelled pictures, or a manifest.",
 )
+@click.option("--transfer", is_flag=True, help="Learn a new last layer of a model that knows ImageNet: in seconds.")
 @click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that folder, if one was interrupted.")
 @click.pass_context
@@ -38,6 +39,7 @@ def command(
     recipe_or_pictures: Path,
     overrides: tuple[str, ...],
     pictures: Path | None,
+    transfer: bool,
     out: Path | None,
     resume: bool,
 ) -> None:
@@ -45,7 +47,8 @@ def command(
 
     RECIPE is a file, or the name of a shipped recipe such as cats-dogs.
     PICTURES alone, a folder, an archive, or a CSV or JSON-lines file of path and
-    label, get a recipe for photographs. KEY=VALUE changes one choice of the recipe.
+    label, get a recipe for photographs. KEY=VALUE changes one choice of the recipe;
+    --transfer changes those of the model and its training.
 
     Example: tapetum train cats-dogs --data photos train.epochs=5
     """
@@ -55,6 +58,8 @@ def command(
     from tapetum.training import distributed
 
     machine.keep_freed_memory()
+    if transfer:
+        overrides = (*recipe.TRANSFER, *overrides)
     is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
     if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
         chosen, pictures = _choose(recipe_or_pictures, overrides), recipe_or_pictures
@@ -86,10 +91,18 @@ def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
     say(
         "recipe",
         f"chosen for {sum(seen.counts.values())} pictures of {len(seen.counts)} classes, about {seen.side} pixels: "
-        f"{chosen.model.architecture} at {chosen.image.width}×{chosen.image.height}, {choices.epochs} epochs in "
-        f"batches of {choices.batch_size}{weights}",
+        f"{_planned(chosen)}{weights}",
     )
     return chosen
+
+
+def _planned(chosen: "Recipe") -> str:
+    model = f"{chosen.model.architecture} at {chosen.image.width}×{chosen.image.height}"
+    epochs = chosen.train.epochs - chosen.train.linear_head
+    fitted = f"{epochs} epochs in batches of {chosen.train.batch_size}"
+    if not chosen.train.linear_head:
+        return f"{model}, {fitted}"
+    return f"a new last layer of {model}" + (f", then {fitted}" if epochs else "")
 
 
 def fetch(source: str, out: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import save
 
@@ -31,14 +32,15 @@ class Graph(NamedTuple):
     feature_map: str | None
 
 
-def export(network: Network, recipe: Recipe, manifest: Manifest, path: Path) -> Bundle:
+def export(network: Network, recipe: Recipe, manifest: Manifest, path: Path, graph: Graph | None = None) -> Bundle:
     """Write what was trained as the draft at `path`, in place of a bundle that is there.
 
-    Raises TrainingError where the exported graph and torch disagree on a
-    probability of the golden pictures by more than 1e-4 in fp32.
+    A `graph` that was made of the network spares making one. Raises
+    TrainingError where the exported graph and torch disagree on a probability
+    of the golden pictures by more than 1e-4 in fp32.
     """
     origin = {"fingerprint": manifest.fingerprint, "recipe": recipe.model_dump(mode="json")}
-    return _write(network, recipe, manifest.labels, examples.chosen(manifest), path, origin)
+    return _write(network, recipe, manifest.labels, examples.chosen(manifest), path, origin, graph)
 
 
 def export_imported(
@@ -67,13 +69,14 @@ def _write(
     pictures: Mapping[str, bytes],
     path: Path,
     origin: Mapping[str, Any],
+    graph: Graph | None = None,
 ) -> Bundle:
     network.eval().to(memory_format=torch.contiguous_format)
     weights = save({name: value.contiguous() for name, value in network.backbone.named.state_dict().items()})
     arrays = np.stack([image.to_array(image.decode(content), recipe.image) for content in pictures.values()])
     probabilities = softmax(infer(network, arrays, bf16=False)).astype(np.float32)
     golden = Golden(dict(pictures), arrays, probabilities)
-    graph = to_graph(network, arrays.shape[1:3])
+    graph = graph or to_graph(network, arrays.shape[1:3])
     facts = Facts(
         name=recipe.name,
         title=recipe.title,
@@ -113,3 +116,16 @@ def to_graph(network: Network, size: tuple[int, ...]) -> Graph:
         return Graph(content, None)
     pooling = next(node for node in program.model_proto.graph.node if "features" in node.output)
     return Graph(content, pooling.input[0])
+
+
+def with_last_layer(graph: Graph, network: Network) -> Graph | None:
+    """A graph of a network whose last layer has learned since; None where the graph does not hold that by name."""
+    model = onnx.load_from_string(graph.content)
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    last = set(map(id, network.backbone.last.parameters()))
+    for name, value in network.named_parameters():
+        if id(value) in last:
+            if name not in held or tuple(held[name].dims) != value.shape:
+                return None
+            held[name].CopyFrom(onnx.numpy_helper.from_array(value.detach().numpy(), name))
+    return Graph(model.SerializeToString(), graph.feature_map)

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,11 +35,6 @@ def of_recipe(
     begin with learned weights, DataError where a picture has changed,
     ResourceError where the disk is too full.
     """
-    if not recipe.model.pretrained:
-        raise ConfigError(
-            f"model.pretrained is false, and what {recipe.model.architecture} sees before it has learned means "
-            "nothing: set model.pretrained=true, with model.architecture=efficientnet_lite0 or another that has weights"
-        )
     network = Network(recipe.model, len(manifest.labels), recipe.image)
     return Extractor(network, recipe, folder).features(manifest, samples, advance)
 
@@ -48,6 +43,12 @@ class Extractor:
     """A network of which only the last layer may change, and the features that are kept of it."""
 
     def __init__(self, network: Network, recipe: Recipe, folder: Path) -> None:
+        """Raises ConfigError where the network is made of random weights."""
+        if not recipe.model.pretrained:
+            raise ConfigError(
+                f"model.pretrained is false, and what {recipe.model.architecture} sees before it has learned means "
+                "nothing: set model.pretrained=true, and model.architecture=efficientnet_lite0 or another with weights"
+            )
         self.graph: Graph | None = None  # of the network, once it was needed
         self._network = network.eval()
         self._recipe = recipe
@@ -58,19 +59,29 @@ class Extractor:
         """Float32 (n, C) of samples of a manifest, in their order; what is kept already is not computed again."""
         store = FeatureStore(self._folder / f"features-{self._version()}.bin", self._width())
         digests = [sample.digest for sample in samples]
-        if lacking := store.lacking(digests):
+        lacking = store.lacking(digests)
+        if lacking:
             store.require_space(len(lacking))
-            pixels = cache.build(manifest, self._recipe.image, self._folder, advance)
             rows = [row for row, sample in enumerate(manifest.samples) if sample.digest in lacking]
             with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(machine.cores()) as pool:
                 engine = self._engine(Path(place))
+                pixels = self._pixels(manifest)
                 for start in range(0, len(rows), _CHUNK):
                     chunk = rows[start : start + _CHUNK]
                     batches = [chunk[first : first + _BATCH] for first in range(0, len(chunk), _BATCH)]
-                    found = list(pool.map(lambda batch: engine.infer(pixels[batch]).features, batches))
+                    found = list(pool.map(lambda batch: engine.infer(pixels(batch)).features, batches))
                     store.add([manifest.samples[row].digest for row in chunk], np.concatenate(found))
                     advance("compute features", start + len(chunk), len(rows))
         return store.read(digests)
+
+    def _pixels(self, manifest: Manifest) -> Callable[[list[int]], np.ndarray]:
+        """From rows of a manifest to uint8 (n, H, W, 3): as they are cached, or else decoded, and not kept."""
+        # Keeping what is looked at once gains nothing, and takes several times the room of the pictures' files.
+        spec = self._recipe.image
+        cached = cache.find(manifest, spec, self._folder)
+        if cached is not None:
+            return cached.__getitem__
+        return lambda rows: np.stack([cache.decoded(manifest.root, manifest.samples[row], spec) for row in rows])
 
     def _engine(self, place: Path) -> Engine:
         """The network in the engine that answers fastest here, on as many threads as there are cores."""

@@ -1,5 +1,6 @@
 """Features of a model that stands still are those of torch, and are computed once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 import torch
 
 from tapetum import image, recipe
+from tapetum.data import cache
 from tapetum.data import manifest as manifests
 from tapetum.data.manifest import Manifest
 from tapetum.data.scan import scan
-from tapetum.errors import ConfigError
+from tapetum.errors import ConfigError, DataError
 from tapetum.models.network import Network
 from tapetum.recipe import Parts, Recipe
 from tapetum.training import features
@@ -44,17 +46,26 @@ def test_they_are_what_torch_computes_in_the_order_of_the_samples(chosen, manife
     assert np.abs(found - expected).mean() < LARGEST_DIFFERENCE * np.abs(expected).mean()
 
 
+def test_pixels_that_are_cached_are_not_decoded_again(chosen, manifest, tmp_path):
+    expected = features.of_recipe(chosen, manifest, manifest.samples[:5], tmp_path / "decoded")
+    cache.build(manifest, chosen.image, tmp_path / "cached")
+    gone = replace(manifest, root=tmp_path / "nowhere")
+
+    found = features.of_recipe(chosen, gone, manifest.samples[:5], tmp_path / "cached")
+
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(DataError, match="cannot be read any more"):
+        features.of_recipe(chosen, gone, manifest.samples[:5], tmp_path / "empty")
+
+
 def test_what_is_kept_needs_neither_pictures_nor_an_engine(chosen, manifest, tmp_path):
     first = features.of_recipe(chosen, manifest, manifest.samples, tmp_path)
-    (pixels,) = tmp_path.glob("*.npy")
-    pixels.unlink()
     extractor = features.Extractor(Network(chosen.model, 3, chosen.image), chosen, tmp_path)
 
-    again = extractor.features(manifest, manifest.samples[:5])
+    again = extractor.features(replace(manifest, root=tmp_path / "nowhere"), manifest.samples[:5])
 
     np.testing.assert_array_equal(again, first[:5])
     assert extractor.graph is None
-    assert not list(tmp_path.glob("*.npy"))
 
 
 def test_other_pixels_or_other_weights_have_features_of_their_own(chosen, manifest, tmp_path):
