@@ -70,14 +70,14 @@ class Train(_Section):
     """The loop: a linear warm-up, then a cosine down to zero."""
 
     epochs: Annotated[Count, Field(description="Times every picture is seen.")] = 10
-    linear_head: Annotated[
-        bool,
-        Field(description="Learn the last layer alone as epoch 1, from what learned weights see; then all layers."),
-    ] = False
     batch_size: Annotated[Count, Field(description="Pictures a step, over all processes.")] = 32
     sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
         (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
     )
+    linear_head: Annotated[
+        bool,
+        Field(description="Learn the last layer alone as epoch 1, from what learned weights see; then all layers."),
+    ] = False
     optimiser: Annotated[Literal["adamw", "sgd"], Field(description="What takes the steps.")] = "adamw"
     lr: Annotated[Positive, Field(description="Peak of the learning rate.")] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="Nesterov momentum of sgd.")] = 0.9

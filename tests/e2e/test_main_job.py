@@ -218,7 +218,10 @@ def test_faulty_rows_of_a_listing_are_named_with_their_lines(run, folder, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "nowhere"), "there is no recipe nowhere: expected a file, or one of cats-dogs, cats-dogs-transfer"),
+        (
+            ("train", "nowhere"),
+            "there is no recipe nowhere: expected a file, or one of cats-dogs-transfer, cats-dogs, cifar10, digits",
+        ),
         (("train", "cats-dogs", "source=null"), "name a folder of pictures with --data"),
         (("train", "digits", "train.epoch=3"), "unknown key train.epoch (did you mean 'epochs'?)"),
         (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),

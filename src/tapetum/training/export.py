@@ -111,10 +111,14 @@ def to_graph(network: Network, size: tuple[int, ...]) -> Graph:
         verbose=False,
     )
     assert program is not None
-    content = program.model_proto.SerializeToString()
+    return read_graph(program.model_proto.SerializeToString(), network)
+
+
+def read_graph(content: bytes, network: Network) -> Graph:
+    """ONNX bytes that `to_graph` made of such a network, as it gave them."""
     if not network.backbone.has_feature_map:
         return Graph(content, None)
-    pooling = next(node for node in program.model_proto.graph.node if "features" in node.output)
+    pooling = next(node for node in onnx.load_from_string(content).graph.node if "features" in node.output)
     return Graph(content, pooling.input[0])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tapetum import __version__, bundle, image, machine
+from tapetum import __version__, bundle, files, image, machine
 from tapetum.bundle import GRAPH, Facts, Precision
 from tapetum.data import cache
 from tapetum.data.feature_store import FeatureStore
@@ -20,7 +20,7 @@ from tapetum.inference.engine import Engine, open_engine
 from tapetum.models.network import Network
 from tapetum.progress import Advance, silent
 from tapetum.recipe import Recipe
-from tapetum.training.export import Graph, to_graph
+from tapetum.training.export import Graph, read_graph, to_graph
 
 _BATCH = 8
 _CHUNK = 512  # pictures between two writes, which is what a run that ends early loses
@@ -49,15 +49,18 @@ class Extractor:
                 f"model.pretrained is false, and what {recipe.model.architecture} sees before it has learned means "
                 "nothing: set model.pretrained=true, and model.architecture=efficientnet_lite0 or another with weights"
             )
-        self.graph: Graph | None = None  # of the network, once it was needed
         self._network = network.eval()
         self._recipe = recipe
         self._folder = folder
         self._precision: Precision = "bf16" if machine.has_bf16() else "fp32"
+        with torch.inference_mode():
+            blank = torch.zeros(1, recipe.image.height, recipe.image.width, 3, dtype=torch.uint8)
+            logits, features = self._network(blank)
+        self._n_classes, self._width = logits.shape[1], features.shape[1]
 
     def features(self, manifest: Manifest, samples: Sequence[Sample], advance: Advance = silent) -> np.ndarray:
         """Float32 (n, C) of samples of a manifest, in their order; what is kept already is not computed again."""
-        store = FeatureStore(self._folder / f"features-{self._version()}.bin", self._width())
+        store = FeatureStore(self._folder / f"features-{self._version()}.bin", self._width)
         digests = [sample.digest for sample in samples]
         lacking = store.lacking(digests)
         if lacking:
@@ -83,10 +86,19 @@ class Extractor:
             return cached.__getitem__
         return lambda rows: np.stack([cache.decoded(manifest.root, manifest.samples[row], spec) for row in rows])
 
+    def graph(self) -> Graph:
+        """That of the network with some last layer; kept too, since making it takes longer than learning that layer."""
+        spec = self._recipe.image
+        path = self._folder / f"graph-{self._version()}-{self._n_classes}-torch-{torch.__version__}.onnx"
+        if path.exists():
+            return read_graph(path.read_bytes(), self._network)
+        graph = to_graph(self._network, (spec.height, spec.width))
+        files.write_bytes(path, graph.content)
+        return graph
+
     def _engine(self, place: Path) -> Engine:
         """The network in the engine that answers fastest here, on as many threads as there are cores."""
-        spec = self._recipe.image
-        self.graph = to_graph(self._network, (spec.height, spec.width))
+        spec, graph = self._recipe.image, self.graph()
         facts = Facts(
             name=self._recipe.name,
             title=self._recipe.title,
@@ -94,12 +106,12 @@ class Extractor:
             labels=(),
             preprocess=spec,
             architecture=self._recipe.model.architecture,
-            feature_map=self.graph.feature_map,
+            feature_map=graph.feature_map,
             fingerprint=None,
             recipe={},
             code_version=__version__,
         )
-        draft = bundle.write_draft(place / "draft", facts, {GRAPH: self.graph.content})
+        draft = bundle.write_draft(place / "draft", facts, {GRAPH: graph.content})
         return open_engine("openvino", draft, self._precision, machine.cores())
 
     def _version(self) -> str:
@@ -112,8 +124,3 @@ class Extractor:
             if id(value) not in head:
                 digest.update(value.detach().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
-
-    @torch.inference_mode()
-    def _width(self) -> int:
-        spec = self._recipe.image
-        return self._network(torch.zeros(1, spec.height, spec.width, 3, dtype=torch.uint8)).features.shape[1]

@@ -22,7 +22,7 @@ _CHUNK = 4096
 
 
 class Transferred(NamedTuple):
-    """What the epoch brought, the strength of L2 that was chosen, and the network's graph where it was needed."""
+    """What the epoch brought, the strength of L2 that was chosen, and the network's graph where it has its layer."""
 
     result: EpochResult
     l2: float
@@ -62,7 +62,7 @@ def learn_last_layer(
             seconds=perf_counter() - start,
             **figures_of(head.logits(val.inputs).numpy(), val.labels.numpy()),
         )
-    return Transferred(result, head.l2, extractor.graph and with_last_layer(extractor.graph, network))
+    return Transferred(result, head.l2, with_last_layer(extractor.graph(), network))
 
 
 @torch.no_grad()
