@@ -17,7 +17,7 @@ from tapetum.models.network import Network
 from tapetum.recipe import Parts, Recipe
 from tapetum.training import features
 
-LARGEST_DIFFERENCE = 0.02  # of a mean of absolute values, in bf16
+LARGEST_DIFFERENCE = 0.1  # of a mean of absolute values, after some fifty layers in bf16
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,8 @@ def test_they_are_what_torch_computes_in_the_order_of_the_samples(chosen, manife
     assert found.shape == expected.shape == (len(samples), 1280)
     assert found.dtype == np.float32
     assert np.abs(found - expected).mean() < LARGEST_DIFFERENCE * np.abs(expected).mean()
+    distances = np.abs(found[:, None] - expected[None]).mean(axis=2)
+    assert distances.argmin(axis=1).tolist() == list(range(len(samples)))
 
 
 def test_pixels_that_are_cached_are_not_decoded_again(chosen, manifest, tmp_path):
