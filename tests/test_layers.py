@@ -41,7 +41,7 @@ HEAVY = {
     ),
     "openvino": ("inference/openvino_engine.py", "machine.py"),
     "onnxruntime": ("inference/onnxruntime_engine.py",),
-    "sklearn": ("data/sources.py",),
+    "sklearn": ("data/sources.py", "data/confident.py"),
     "matplotlib": ("evaluation/",),
     "kagglehub": ("data/kaggle.py",),
     "psutil": ("watch/system.py",),

@@ -14,6 +14,7 @@ from tapetum.progress import Advance
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ANY_PATH = click.Path(path_type=Path)
 BUNDLE = click.argument("bundle", type=FOLDER)
+CORRECTIONS = click.option("--corrections", type=ANY_PATH, help="File of labels that a person corrected.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

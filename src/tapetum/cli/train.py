@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
+from tapetum.cli.terminal import ANY_PATH, CORRECTIONS, FOLDER, progress
 
 if TYPE_CHECKING:
     from tapetum.bundle import Bundle
@@ -33,6 +33,8 @@ _LEAST_FREE_BYTES = 50_000_000
 @click.option("--transfer", is_flag=True, help="Learn a new last layer of a model that knows ImageNet: in seconds.")
 @click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that folder, if one was interrupted.")
+@click.option("--draft", "is_draft", is_flag=True, help="Stop at the draft, for evaluate, gate and bundle seal.")
+@CORRECTIONS
 @click.pass_context
 def command(
     context: click.Context,
@@ -42,6 +44,8 @@ def command(
     transfer: bool,
     out: Path | None,
     resume: bool,
+    is_draft: bool,
+    corrections: Path | None,
 ) -> None:
     """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
 
@@ -75,8 +79,8 @@ def command(
             if chosen.source is None:
                 raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
             pictures = fetch(chosen.source, out)
-        outcome = train(chosen, pictures, out, resume, group)
-    context.exit(0 if outcome.verdict.passed else 1)
+        outcome = train(chosen, pictures, out, resume, group, is_draft, corrections)
+    context.exit(0 if outcome.passed else 1)
 
 
 def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
@@ -119,7 +123,15 @@ def fetch(source: str, out: Path) -> Path:
     return pictures
 
 
-def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, group: "Group | None" = None) -> "Outcome":
+def train(
+    chosen: "Recipe",
+    pictures: Path,
+    out: Path,
+    resume: bool = False,
+    group: "Group | None" = None,
+    is_draft: bool = False,
+    corrections: Path | None = None,
+) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
     from tapetum.data import packing
@@ -131,7 +143,7 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
     deployment = settings.load()
     tracker = open_tracker(deployment.mlflow_tracking_uri, deployment.mlflow_experiment_name)
     with progress() as advance:
-        manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
+        manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance, corrections)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())
         if pictures.is_dir() or packing.is_packed(pictures):
@@ -141,9 +153,21 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
         group = group or ALONE
         group.wait()
         outcome = pipeline.train(
-            chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance, resume=resume, group=group
+            chosen,
+            manifest,
+            out,
+            deployment.cache_dir,
+            tracker,
+            _say_epoch,
+            advance,
+            resume=resume,
+            group=group,
+            is_draft=is_draft,
         )
-    say_verdict(outcome.bundle, outcome.verdict, out)
+    if outcome.verdict is None:
+        say("draft", f"{outcome.bundle.path}, for `tapetum evaluate`")
+    else:
+        say_verdict(outcome.bundle, outcome.verdict, out)
     say("tracked", outcome.tracked)
     return outcome
 
