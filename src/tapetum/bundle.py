@@ -14,6 +14,7 @@ A draft lists no hashes yet: it can be evaluated and gated, never served.
 
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +193,13 @@ def move(bundle: Bundle, path: Path) -> Bundle:
     """Rename a bundle to `path`, in place of one that is there."""
     with files.replacing(path) as fresh:
         bundle.path.rename(fresh)
+    return Bundle(path, bundle.facts)
+
+
+def copy(bundle: Bundle, path: Path) -> Bundle:
+    """Copy a bundle to `path`, in place of one that is there."""
+    with files.replacing(path) as fresh:
+        shutil.copytree(bundle.path, fresh)
     return Bundle(path, bundle.facts)
 
 

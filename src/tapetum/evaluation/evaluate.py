@@ -9,12 +9,13 @@ from tapetum.data.manifest import Manifest
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation import history
 from tapetum.evaluation.card import card
-from tapetum.evaluation.gate import decide
+from tapetum.evaluation.gate import decide, held_to
 from tapetum.evaluation.measure import Measured, measure
-from tapetum.evaluation.page import page
+from tapetum.evaluation.page import page, regated
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
 from tapetum.progress import Advance, silent
+from tapetum.recipe import Gate
 from tapetum.scores import Scores, fit_temperature, score, softmax
 
 
@@ -54,6 +55,17 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment)
     files.write_text(draft.path / REPORT, report)
     return evaluated
+
+
+def regate(evaluated: Bundle, rules: Gate) -> Bundle:
+    """Give an evaluated draft another gate: its facts and its report say so. Raises BundleError."""
+    changed = held_to(evaluated, rules)
+    if changed == evaluated:
+        return evaluated
+    before, after = ((bundle.facts, decide(bundle)) for bundle in (evaluated, changed))
+    report = regated((evaluated.path / REPORT).read_text(encoding="utf-8"), before, after)
+    files.write_text(evaluated.path / REPORT, report)
+    return bundles.amend(evaluated, recipe=changed.facts.recipe)
 
 
 def _holds(draft: Bundle, precision: Precision) -> bool:

@@ -62,6 +62,12 @@ def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
     return Verdict(str(candidate.path), candidate.facts.version, all(check.passed for check in checks), checks)
 
 
+def held_to(bundle: Bundle, rules: Gate) -> Bundle:
+    """The same bundle under another gate than that of its recipe; on disk nothing changes."""
+    recipe = bundle.facts.recipe | {"gate": rules.model_dump(mode="json")}
+    return Bundle(bundle.path, bundle.facts.model_copy(update={"recipe": recipe}))
+
+
 def recorded(bundle: Bundle) -> Incumbent:
     """A bundle as incumbent by its own evaluation, in fp32. Raises BundleError where it has none."""
     try:

@@ -10,6 +10,7 @@ from tapetum.bundle import Facts
 from tapetum.curves import Curve
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
+from tapetum.errors import BundleError
 from tapetum.evaluation import history, plots
 from tapetum.evaluation.drawing import Plot
 from tapetum.evaluation.gallery import examples_section, mistakes_section
@@ -44,7 +45,7 @@ def page(
         "Confidence": _confidence(facts, test),
         "Learning": _learning(epochs),
         "Examples": examples_section(*shown),
-        "Recipe": table(("choice", "value"), [(safe(key), safe(value)) for key, value in _flat(facts.recipe)], ""),
+        "Recipe": _recipe(facts),
         "Environment": table(
             ("of the evaluation", "value"), [(safe(key), safe(value)) for key, value in environment.items()], ""
         ),
@@ -58,12 +59,25 @@ def page(
     return document(facts.title, f"{_header(facts, manifest, scores, verdict)}\n<nav>{links}</nav>", main)
 
 
+def regated(report: str, before: tuple[Facts, Verdict], after: tuple[Facts, Verdict]) -> str:
+    """The report of a model that is held to another gate than before; what was measured stays.
+
+    Raises BundleError where the report does not show what was decided before.
+    """
+    fragments = [[_result(verdict), _gate(verdict), _recipe(facts)] for facts, verdict in (before, after)]
+    for old, new in zip(*fragments, strict=True):
+        if old not in report:
+            raise BundleError(f"the report of {before[0].name} is of another Tapetum: evaluate the draft again")
+        report = report.replace(old, new, 1)
+    return report
+
+
 def _header(facts: Facts, manifest: Manifest, scores: Scores, verdict: Verdict) -> str:
     spec = facts.preprocess
     sizes = ", ".join(f"{len(manifest.part(part)):,} {part}" for part in PARTS)
     return f"""<p class="soft">{safe(facts.name)} {safe(facts.version)}: {safe(facts.architecture)},
 {spec.width}×{spec.height} pixels, {len(facts.labels)} classes</p>
-<p>{_passed(verdict.passed, "Passed its gate", "Did not pass its gate")}, with an accuracy of
+<p>{_result(verdict)}, with an accuracy of
 {scores.accuracy.value:.2%} [{scores.accuracy.low:.2%}, {scores.accuracy.high:.2%}] on
 {counted(scores.samples, "test picture")} that training never saw.</p>
 <p class="soft">Pictures: {sizes}; {len(manifest.excluded):,} left out. Fingerprint of pictures, labels and parts:
@@ -78,6 +92,14 @@ def _gate(verdict: Verdict) -> str:
     return table(("check", "result", "found", "demanded"), rows, "") + (
         '\n<p class="soft">Floors of the recipe; <code>tapetum gate --against</code> compares with another bundle.</p>'
     )
+
+
+def _result(verdict: Verdict) -> str:
+    return _passed(verdict.passed, "Passed its gate", "Did not pass its gate")
+
+
+def _recipe(facts: Facts) -> str:
+    return table(("choice", "value"), [(safe(key), safe(value)) for key, value in _flat(facts.recipe)], "")
 
 
 def _passed(passed: bool, yes: str, no: str) -> str:
