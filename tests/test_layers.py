@@ -24,6 +24,7 @@ LAYERS = (
         "metrics",
         "logs",
         "scores",
+        "quantised",
     }
     | {"containers", "image", "bundle", "curves", "markup"},
     {"data", "models", "inference", "stack"},
@@ -40,7 +41,7 @@ HEAVY = {
         "inference/mlflow_model.py",
     ),
     "openvino": ("inference/openvino_engine.py", "machine.py"),
-    "onnxruntime": ("inference/onnxruntime_engine.py",),
+    "onnxruntime": ("inference/onnxruntime_engine.py", "training/quantise.py"),
     "sklearn": ("data/sources.py",),
     "matplotlib": ("evaluation/",),
     "kagglehub": ("data/kaggle.py",),

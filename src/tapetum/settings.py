@@ -42,8 +42,10 @@ class ServiceSettings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the model computes; auto is cuda where the engine has it, else cpu."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto",
+        description="Arithmetic of the model; auto is int8 where the bundle has it, else bf16 where the engine and the "
+        "processor have it.",
     )
     workers: Annotated[int, Field(ge=0, le=256)] | None = Field(
         None,

@@ -103,6 +103,37 @@ def test_bf16_is_given_where_it_is_had_and_refused_elsewhere(name, bundle):
             open_engine(name, bundle, "bf16")
 
 
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_int8_is_given_where_a_bundle_has_it_and_auto_takes_it(name, int8_path):
+    bundle = bundles.load_sealed(int8_path)
+
+    for precision in ("int8", "auto"):
+        engine = open_engine(name, bundle, precision)
+        assert engine.precision == "int8"
+        golden.check(bundle, engine)
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_bundle_with_int8_still_computes_in_fp32(name, int8_path):
+    bundle = bundles.load_sealed(int8_path)
+
+    golden.check(bundle, open_engine(name, bundle, "fp32"))
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_int8_is_refused_where_a_bundle_lacks_it_with_the_remedy(name, bundle):
+    with pytest.raises(EngineError, match=r"no graph in int8: `tapetum export .* --precision int8` .* auto"):
+        open_engine(name, bundle, "int8")
+
+
+def test_torch_stays_the_reference_in_fp32(int8_path):
+    bundle = bundles.load_sealed(int8_path)
+
+    assert open_engine("torch", bundle).precision == "fp32"
+    with pytest.raises(EngineError, match="auto or fp32"):
+        open_engine("torch", bundle, "int8")
+
+
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_the_processor_can_be_chosen(name, bundle):
     assert open_engine(name, bundle, device="cpu").device == "cpu"

@@ -25,8 +25,9 @@ def verify(bundle: Path, engine: str) -> None:
     from tapetum.inference.engine import open_engine
 
     sealed = bundles.load_sealed(bundle)
-    golden.check(sealed, open_engine(engine, sealed))
-    click.echo(f"{bundle}: {len(sealed.facts.files or ())} files and the golden pictures hold")
+    opened = open_engine(engine, sealed)
+    golden.check(sealed, opened)
+    click.echo(f"{bundle}: {len(sealed.facts.files or ())} files and, in {opened.precision}, the golden pictures hold")
 
 
 @command.command()

@@ -15,15 +15,17 @@ from tapetum.evaluation.page import page
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
 from tapetum.progress import Advance, silent
+from tapetum.quantised import compare
 from tapetum.scores import Scores, fit_temperature, score, softmax
 
 
 def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advance: Advance = silent) -> Bundle:
     """Calibrate on the validation part, score on the test part, and write both into the draft.
 
-    Scores are taken in fp32, and in bf16 too where this processor has it and the
-    golden pictures hold in it; nothing else is ever served. The report shows
-    all of it with plots and pictures. Raises DataError where the draft was
+    Scores are taken in fp32, in bf16 too where this processor has it and the
+    golden pictures hold in it, and in int8 where the draft has a graph for it,
+    with how far that agrees with fp32; nothing else is ever served. The report
+    shows all of it with plots and pictures. Raises DataError where the draft was
     made from other pictures or parts, BundleError where its history is damaged.
     """
     bundles.require_draft(draft)
@@ -38,6 +40,9 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     precisions: list[Precision] = ["fp32"]
     if engine == "openvino" and machine.has_bf16() and _holds(draft, "bf16"):
         precisions.append("bf16")
+    quantised = draft.facts.quantised
+    if engine != "torch" and quantised is not None:
+        precisions.append("int8")
     scores: dict[Precision, Scores] = {}
     measured: dict[Precision, Measured] = {}
     answers: dict[str, list[list[float]]] = {}
@@ -48,7 +53,11 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
         answers[precision] = probabilities.round(6).tolist()
     predictions = {"pictures": test.digests, "truth": test.truth.tolist(), "probabilities": answers}
     files.write_text(draft.path / PREDICTIONS, json.dumps(predictions) + "\n")
-    evaluated = bundles.amend(draft, temperature=temperature, scores=scores)
+    if "int8" in measured and quantised is not None:
+        pair = (softmax(measured[precision].logits, temperature) for precision in ("fp32", "int8"))
+        agreement = compare(*pair, measured["fp32"].truth, draft.facts.labels)
+        quantised = quantised.model_copy(update={"agreement": agreement})
+    evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     environment = {"engine": engine} | machine.description()
     report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment)

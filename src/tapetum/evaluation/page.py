@@ -10,7 +10,7 @@ from tapetum.bundle import Facts
 from tapetum.curves import Curve
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
-from tapetum.evaluation import history, plots
+from tapetum.evaluation import history, in_int8, plots
 from tapetum.evaluation.drawing import Plot
 from tapetum.evaluation.gallery import examples_section, mistakes_section
 from tapetum.evaluation.gate import Verdict
@@ -18,6 +18,7 @@ from tapetum.evaluation.history import Epoch
 from tapetum.evaluation.measure import Measured
 from tapetum.evaluation.report import SCORES
 from tapetum.markup import counted, document, safe, table
+from tapetum.quantised import Quantised
 from tapetum.scores import RESAMPLES, Interval, Scores, reliability, softmax
 
 MOST_CONFUSIONS = 10
@@ -38,6 +39,7 @@ def page(
     sections = {
         "Gate": _gate(verdict),
         "Scores": _scores(facts),
+        **({"In int8": _int8(facts.quantised)} if facts.quantised else {}),
         "Confusions": _plots([plots.confusion(scores)]) + _confusions(scores),
         "Worst mistakes": mistakes_section(*shown),
         "Classes": _classes(facts, manifest, scores, probabilities, test.truth),
@@ -94,6 +96,14 @@ def _scores(facts: Facts) -> str:
         f"{RESAMPLES:,} bootstrap samples. Precision, recall and F1 are means over the classes; log loss is in nats. "
         f"All that follows is measured in {next(iter(facts.scores))}.</p>"
     )
+
+
+def _int8(quantised: Quantised) -> str:
+    """What int8 changes, class by class."""
+    rows = [[safe(cell) for cell in row] for row in in_int8.rows(in_int8.agreement(quantised))]
+    return f"""<p>{safe(in_int8.cost(quantised))}</p>
+{table(in_int8.HEAD, rows)}
+<p>{safe(in_int8.making(quantised))}</p>"""
 
 
 def _interval(interval: Interval) -> str:

@@ -64,6 +64,10 @@ class Model:
         return self.opened.device if self.opened is not None else None
 
     @property
+    def precision(self) -> str | None:
+        return self.opened.precision if self.opened is not None else None
+
+    @property
     def obstacle(self) -> str | None:
         """Why a balancer should send nothing here; None where it should."""
         if self.is_draining:

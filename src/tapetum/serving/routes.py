@@ -40,6 +40,7 @@ class Readiness(BaseModel):
     ready: bool
     model_path: str
     device: str | None = Field(description="Where the model computes; null until it is loaded.")
+    precision: str | None = Field(description="Its arithmetic: fp32, bf16 or int8; null until it is loaded.")
     reason: str | None = Field(description="Why it is not ready; null when it is.")
 
 
@@ -132,7 +133,9 @@ async def ready(model: TheModel, response: Response) -> Readiness:
     """Readiness: 200 once the bundle's hashes and golden pictures hold; 503 until then, and while it drains."""
     reason = model.obstacle
     response.status_code = 200 if reason is None else 503
-    return Readiness(ready=reason is None, model_path=model.path, device=model.device, reason=reason)
+    return Readiness(
+        ready=reason is None, model_path=model.path, device=model.device, precision=model.precision, reason=reason
+    )
 
 
 @router.get("/metrics", dependencies=[Depends(probing)], response_class=Response)
