@@ -58,8 +58,8 @@ class Quantised(BaseModel):
     golden_bound: float = Field(
         description="How far a golden probability in int8 may lie from its record, which is in fp32."
     )
-    bytes: dict[str, int] = Field(description="Size of the graph by precision.")
-    speed: dict[str, float] = Field(description="Pictures a second on one thread in OpenVINO, by precision.")
+    graph_bytes: dict[str, int] = Field(description="Size of the graph, by precision.")
+    pictures_per_s: dict[str, float] = Field(description="On one thread in OpenVINO, by precision.")
     processor: str = Field(description="Where the speed was measured.")
     agreement: Agreement | None = Field(None, description="On the test part; absent until it was evaluated.")
 

@@ -103,6 +103,6 @@ def _line(entry: "Try") -> str:
     found = entry.agreement
     kept = f"{', '.join(entry.kept)} in fp32" if entry.kept else "every layer"
     return (
-        f"{'pass' if entry.allowed else 'FAIL'}  {kept}, {entry.part} part: accuracy "
+        f"{'pass' if entry.passed else 'FAIL'}  {kept}, {entry.part} part: accuracy "
         f"{100 * found.accuracy_change:+.2f} points, other labels {found.changed:.2%}"
     )

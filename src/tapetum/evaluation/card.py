@@ -53,7 +53,7 @@ The model answers with one of its classes whatever a picture shows: {", ".join(f
 
 
 def _int8(facts: Facts) -> str:
-    if facts.quantised is None:
+    if facts.quantised is None or "int8" not in facts.scores:
         return ""
     return f"""## In int8
 

@@ -40,13 +40,13 @@ def rows(found: Agreement) -> list[list[str]]:
 
 def making(quantised: Quantised) -> str:
     """Which layers are in int8, how that was done, and what it brings."""
-    size = quantised.bytes["int8"] / quantised.bytes["fp32"]
-    speed = ", ".join(f"{figure:,.0f} in {precision}" for precision, figure in quantised.speed.items())
+    size = quantised.graph_bytes["int8"] / quantised.graph_bytes["fp32"]
+    speed = ", ".join(f"{figure:,.0f} in {precision}" for precision, figure in quantised.pictures_per_s.items())
     kept = f"{len(quantised.kept)} of {quantised.layers} layers stay in fp32: {', '.join(quantised.kept)}."
     return (
         f"{kept if quantised.kept else f'All {quantised.layers} layers that can be are in int8.'}\n"
         f"Ranges come from {quantised.pictures} pictures of the training part ({quantised.method}).\n"
-        f"The graph has {quantised.bytes['int8'] / 1e6:,.2f} MB, {size:.0%} of that in fp32. "
+        f"The graph has {quantised.graph_bytes['int8'] / 1e6:,.2f} MB, {size:.0%} of that in fp32. "
         f"Pictures a second on one thread of {quantised.processor}: {speed}."
     )
 

@@ -39,7 +39,7 @@ def page(
     sections = {
         "Gate": _gate(verdict),
         "Scores": _scores(facts),
-        **({"In int8": _int8(facts.quantised)} if facts.quantised else {}),
+        **({"In int8": _int8(facts.quantised)} if facts.quantised and "int8" in facts.scores else {}),
         "Confusions": _plots([plots.confusion(scores)]) + _confusions(scores),
         "Worst mistakes": mistakes_section(*shown),
         "Classes": _classes(facts, manifest, scores, probabilities, test.truth),

@@ -38,7 +38,7 @@ class Try:
     kept: tuple[str, ...]
     part: Part
     agreement: Agreement
-    allowed: bool
+    passed: bool
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def quantise(source: Bundle, manifest: Manifest, out: Path, bounds: Bounds, adva
         quantiser = Quantiser(source.graph, images, Path(tempfile.mkdtemp(dir=place)))
         draft = _draft(source, Path(place) / out.name, quantiser, len(images), bounds)
         tries = list(_search(source, draft, manifest, quantiser, images[:_RANKING], bounds, advance))
-        if not tries[-1].allowed:
+        if not tries[-1].passed:
             return Outcome(None, tries, None)
         evaluated = evaluate(_measured(draft, images, tries[-1].kept), manifest, advance=advance)
         verdict = decide(evaluated)
@@ -98,8 +98,8 @@ def _draft(source: Bundle, path: Path, quantiser: Quantiser, pictures: int, boun
         layers=len(quantiser.layers),
         bounds=bounds,
         golden_bound=0.0,
-        bytes={},
-        speed={},
+        graph_bytes={},
+        pictures_per_s={},
         processor=machine.processor(),
     )
     facts = source.facts.model_copy(update={"files": None, "scores": {}, "quantised": quantised})
@@ -127,7 +127,7 @@ def _search(
             if part not in references:
                 references[part] = measure(source, manifest, part, "openvino", "fp32", advance)
             found = _agreement(draft, references[part], measure(draft, manifest, part, "openvino", "int8", advance))
-            yield Try(kept, part, found, allowed=bounds.allow(found))
+            yield Try(kept, part, found, passed=bounds.allow(found))
             if not bounds.allow(found):
                 break
         else:
@@ -163,8 +163,8 @@ def _measured(draft: Bundle, images: np.ndarray, kept: tuple[str, ...]) -> Bundl
             "kept": kept,
             # Other processors round otherwise, as much as they may in bf16.
             "golden_bound": golden.shift(draft.golden(), engines["int8"]) + golden.PROBABILITY["bf16"],
-            "bytes": {"fp32": draft.graph.stat().st_size, "int8": draft.int8_graph.stat().st_size},
-            "speed": throughput(engines, images),
+            "graph_bytes": {"fp32": draft.graph.stat().st_size, "int8": draft.int8_graph.stat().st_size},
+            "pictures_per_s": throughput(engines, images),
         }
     )
     return bundles.amend(draft, quantised=quantised)

@@ -6,7 +6,7 @@ result is plain ONNX (QuantizeLinear, DequantizeLinear), which OpenVINO and
 ONNX Runtime both compute in integers.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +32,10 @@ class Quantiser:
         onnx.save(model, workplace / "prepared.onnx")
         self._images = images
         self._workplace = workplace
-        nodes = list(model.graph.node)
-        head = {node.name for node in _head(nodes)}
-        self._nodes = {_name(node): node.name for node in nodes if node.op_type in _LAYERS and node.name not in head}
-        self._head = sorted(head)
+        self._nodes = {_name(node): node.name for node in _layers(model.graph)}
+        self._never = [
+            node.name for node in model.graph.node if node.op_type in _LAYERS and node.name not in self._nodes.values()
+        ]
         self.layers = tuple(self._nodes)
 
     def graph(self, kept: Collection[str] = ()) -> bytes:
@@ -51,7 +51,7 @@ class Quantiser:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*self._head, *(self._nodes[layer] for layer in kept)],
+            nodes_to_exclude=[*self._never, *(self._nodes[layer] for layer in kept)],
             calibration_cache_path=self._workplace / "ranges.json",
         )
         return made.read_bytes()
@@ -66,12 +66,18 @@ class _Images(CalibrationDataReader):  # type: ignore[misc]
         return None if image is None else {"images": image[None]}
 
 
-def _head(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """The nodes that read pooled features: they cost next to nothing, and so the logits stay exact."""
-    known = {"features"}
-    for node in nodes:
-        if known & set(node.input):
-            known |= set(node.output)
+def _layers(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """What can be in int8: the layers before the head, and the sums where branches meet.
+
+    The head reads pooled features, so it costs next to nothing, and its logits are not rounded. A sum with a constant
+    is the bias of the layer before it, with which engines compute it.
+    """
+    constants = {array.name for array in graph.initializer}
+    after_pooling = {"features"}
+    for node in graph.node:
+        if after_pooling & set(node.input):
+            after_pooling |= set(node.output)
+        elif node.op_type in _LAYERS and not (node.op_type == "Add" and constants & set(node.input)):
             yield node
 
 

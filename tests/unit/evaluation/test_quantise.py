@@ -83,8 +83,8 @@ def test_what_it_costs_and_brings_is_recorded(made, manifest):
     assert 0 < quantised.agreement.max_shift < 0.2
     assert (quantised.kept, quantised.layers) == ((), 4)
     assert quantised.pictures == len(manifest.part("train"))
-    assert quantised.bytes["int8"] < 0.5 * quantised.bytes["fp32"]
-    assert quantised.speed.keys() == made.facts.scores.keys()
+    assert quantised.graph_bytes["int8"] < 0.5 * quantised.graph_bytes["fp32"]
+    assert quantised.pictures_per_s.keys() == made.facts.scores.keys()
 
 
 def test_card_and_report_show_it(made):
@@ -125,7 +125,7 @@ def test_layers_that_int8_harms_stay_in_fp32(trained, manifest, tmp_path):
     outcome = quantise(source, manifest, tmp_path / "made", Bounds())
 
     assert [len(entry.kept) for entry in outcome.tries] == [0, 1, 2, 2]
-    assert [entry.allowed for entry in outcome.tries] == [False, False, True, True]
+    assert [entry.passed for entry in outcome.tries] == [False, False, True, True]
     assert [entry.part for entry in outcome.tries] == ["val", "val", "val", "test"]
     assert outcome.bundle is not None
     assert set(outcome.bundle.facts.quantised.kept) == {"conv1.0", "conv2.0"}
@@ -139,7 +139,7 @@ def test_where_too_many_layers_would_have_to_stay_nothing_is_written(trained, ma
     outcome = quantise(source, manifest, tmp_path / "made", Bounds())
 
     assert outcome.bundle is None
-    assert not any(entry.allowed for entry in outcome.tries)
+    assert not any(entry.passed for entry in outcome.tries)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
