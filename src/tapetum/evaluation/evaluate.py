@@ -18,6 +18,8 @@ from tapetum.progress import Advance, silent
 from tapetum.quantised import compare
 from tapetum.scores import Scores, fit_temperature, score, softmax
 
+_COMPARED: tuple[Precision, ...] = ("fp32", "int8")
+
 
 def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advance: Advance = silent) -> Bundle:
     """Calibrate on the validation part, score on the test part, and write both into the draft.
@@ -54,8 +56,8 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     predictions = {"pictures": test.digests, "truth": test.truth.tolist(), "probabilities": answers}
     files.write_text(draft.path / PREDICTIONS, json.dumps(predictions) + "\n")
     if "int8" in measured and quantised is not None:
-        pair = (softmax(measured[precision].logits, temperature) for precision in ("fp32", "int8"))
-        agreement = compare(*pair, measured["fp32"].truth, draft.facts.labels)
+        before, after = (softmax(measured[name].logits, temperature) for name in _COMPARED)
+        agreement = compare(before, after, test.truth, draft.facts.labels)
         quantised = quantised.model_copy(update={"agreement": agreement})
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))

@@ -20,7 +20,7 @@ from tapetum.evaluation.gate import Verdict, decide
 from tapetum.evaluation.measure import Measured, measure
 from tapetum.evaluation.speed import throughput
 from tapetum.inference import golden
-from tapetum.inference.engine import open_engine
+from tapetum.inference.engine import Engine, open_engine
 from tapetum.progress import Advance, silent
 from tapetum.quantised import Agreement, Bounds, Quantised, compare
 from tapetum.scores import softmax
@@ -137,8 +137,8 @@ def _search(
 
 
 def _agreement(draft: Bundle, reference: Measured, found: Measured) -> Agreement:
-    pair = (softmax(measured.logits, draft.facts.temperature) for measured in (reference, found))
-    return compare(*pair, reference.truth, draft.facts.labels)
+    before, after = (softmax(measured.logits, draft.facts.temperature) for measured in (reference, found))
+    return compare(before, after, reference.truth, draft.facts.labels)
 
 
 def _ranked(draft: Bundle, quantiser: Quantiser, images: np.ndarray, advance: Advance) -> list[str]:
@@ -157,12 +157,14 @@ def _measured(draft: Bundle, images: np.ndarray, kept: tuple[str, ...]) -> Bundl
     """The draft with what its graph in int8 may do to the golden pictures, its size and its speed."""
     assert draft.facts.quantised is not None
     names: list[Precision] = ["fp32", "bf16", "int8"] if machine.has_bf16() else ["fp32", "int8"]
-    engines = {name: open_engine("openvino", draft, name) for name in names}
+    engines: dict[str, Engine] = {name: open_engine("openvino", draft, name) for name in names}
+    in_int8 = (engines["int8"], open_engine("onnxruntime", draft, "int8"))
     quantised = draft.facts.quantised.model_copy(
         update={
             "kept": kept,
-            # Other processors round otherwise, as much as they may in bf16.
-            "golden_bound": golden.shift(draft.golden(), engines["int8"]) + golden.PROBABILITY["bf16"],
+            # Each engine rounds otherwise, and so do other processors, as much as they may in bf16.
+            "golden_bound": max(golden.shift(draft.golden(), engine) for engine in in_int8)
+            + golden.PROBABILITY["bf16"],
             "graph_bytes": {"fp32": draft.graph.stat().st_size, "int8": draft.int8_graph.stat().st_size},
             "pictures_per_s": throughput(engines, images),
         }
