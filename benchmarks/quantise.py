@@ -23,7 +23,7 @@ from tapetum.inference.engine import Engine, open_engine
 from tapetum.quantised import compare
 from tapetum.scores import softmax
 
-HEAD = ("engine, precision", "accuracy", "other labels", "mean |Δp|", "largest |Δp|", "pictures/s")
+HEAD = ("engine, precision", "accuracy", "other labels", "mean shift", "largest shift", "pictures/s")
 PICTURES = 64
 
 

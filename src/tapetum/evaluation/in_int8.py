@@ -3,7 +3,7 @@
 from tapetum.evaluation.report import table
 from tapetum.quantised import Agreement, Quantised
 
-HEAD = ("class", "pictures", "other labels", "recall", "mean |Δp|", "largest |Δp|")
+HEAD = ("class", "pictures", "other labels", "recall", "mean shift", "largest shift")
 
 
 def text(quantised: Quantised) -> str:
@@ -16,7 +16,7 @@ def cost(quantised: Quantised) -> str:
     """By how much answers differ from those in fp32, beside what was allowed."""
     found, bounds = agreement(quantised), quantised.bounds
     return (
-        f"Accuracy changes by {100 * found.accuracy_change:+.2f} points ({-100 * bounds.accuracy_loss:+.2f} allowed), "
+        f"Accuracy changes by {100 * found.accuracy_change:+.2f} points ({-100 * bounds.accuracy_loss:+.2f} allowed),\n"
         f"and {found.changed:.2%} of {found.samples:,} test pictures get another label than in fp32 "
         f"({bounds.changed:.2%} allowed).\nA probability moves by {found.mean_shift:.4f} on average and "
         f"{found.max_shift:.4f} at most."
