@@ -16,6 +16,7 @@ from tapetum.errors import Interrupted, TapetumError
 
 # Each command lives in a module of its own, imported only when it is called or its help is asked for.
 _COMMANDS = {
+    "bench": "Measure a service under load.",
     "bundle": "Verify, show or seal a bundle.",
     "config": "Show the settings in force.",
     "data": "Fetch, check and split pictures.",
