@@ -1,5 +1,10 @@
 """What every engine of ENGINES must do."""
 
+import os
+import threading
+from collections import Counter
+from threading import Event, Thread
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +90,29 @@ def test_an_array_that_may_not_be_written_to_is_taken(engine, bundle):
     array.flags.writeable = False
 
     assert engine.infer(array).logits.shape == (1, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot tell a thread's cores")
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_thread_that_computes_may_use_every_core(name, bundle, rng):
+    """One that is pinned to the first core would share it with those of all other workers."""
+    engine = open_engine(name, bundle)
+    images = rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    ended, computing = Event(), threading.get_native_id()
+    seen: Counter[frozenset[int]] = Counter()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen[frozenset(os.sched_getaffinity(computing))] += 1
+
+    looker = Thread(target=look)
+    looker.start()
+    for _ in range(100):
+        engine.infer(images)
+    ended.set()
+    looker.join()
+
+    assert set(seen) == {frozenset(os.sched_getaffinity(0))}
 
 
 def test_a_wrong_shape_is_an_engine_error_that_names_both(engine):

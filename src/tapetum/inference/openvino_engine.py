@@ -55,6 +55,8 @@ def open_engine(bundle: Bundle, precision: Wanted, streams: int, device: Device)
         # One thread a stream: the calls run side by side, each without waiting for the other's threads.
         properties.num_streams: streams,
         properties.inference_num_threads: streams,
+        # Else it pins each stream to a core while it computes, the first to the first: in every process the same one.
+        hint.enable_cpu_pinning: False,
     }
     try:
         return OpenVinoEngine(core.compile_model(bundle.graph, "CPU", options), bundle.facts.preprocess, precision)
