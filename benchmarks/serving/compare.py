@@ -39,7 +39,7 @@ from tapetum.delivery.connection import Target
 from tapetum.inference.hand import Plan, open_predictor
 from tapetum.inference.predictor import Prediction
 
-START_S = 120.0
+START_S = 180.0
 WARM_UP_S = 0.5
 MOST_PICTURES = 200
 COMPARED = 8
@@ -112,14 +112,12 @@ def start_ours(work: Work, options: argparse.Namespace, stack: ExitStack) -> Ser
 def ready(name: str, tree: Tree, asked: Target, work: Work, log: Path) -> Server:
     """Wait until a server answers, warm it up, see that it says what the model says, and freeze it. Raises Missing."""
     deadline = monotonic() + START_S
-    agreed: int | None = None
-    while agreed is None:
+    while isinstance(agreed := agreements(asked, work), str):
         if tree.has_ended:
             raise Missing(f"does not start: {last_line(log)}")
         if monotonic() > deadline:
-            raise Missing(f"was not ready within {START_S:.0f} s: {last_line(log)}")
+            raise Missing(f"was not ready within {START_S:.0f} s: {agreed}")
         sleep(0.1)  # between two looks: asking without a pause would slow the start
-        agreed = agreements(asked, work)
     load.run(load.closed(asked, 2 * machine.cores(), 1.0))
     tree.freeze()
     print(f"{name}: up after {START_S - (deadline - monotonic()):.0f} s, agrees on {agreed} of {COMPARED}", flush=True)
@@ -128,8 +126,8 @@ def ready(name: str, tree: Tree, asked: Target, work: Work, log: Path) -> Server
     return Server(name, tree, asked)
 
 
-def agreements(asked: Target, work: Work) -> int | None:
-    """For how many of the first pictures the answer names the right class alone; None until it is up."""
+def agreements(asked: Target, work: Work) -> int | str:
+    """For how many of the first pictures the answer names the right class alone; until it is up, what it does."""
     agreed = 0
     for request, label in zip(asked.requests, work.labels, strict=False):
         head, _, body = request.partition(b"\r\n\r\n")
@@ -138,10 +136,10 @@ def agreements(asked: Target, work: Work) -> int | None:
         place = f"http://{asked.host}:{asked.port}{first.split()[1]}"
         try:
             response = httpx.post(place, content=body, headers=headers, timeout=START_S)
-        except httpx.TransportError:
-            return None
+        except httpx.TransportError as error:
+            return f"it does not answer ({error})"
         if response.status_code != httpx.codes.OK:
-            return None
+            return f"it answers {response.status_code}: {response.text[:100]!r}"
         said = response.text.partition('"probabilities"')[0]
         agreed += f'"{label}"' in said and not any(f'"{each}"' in said for each in work.classes if each != label)
     return agreed

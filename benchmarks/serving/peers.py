@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ PEERS = (
     ),
     Peer(
         "mlserver",
-        ("mlserver",),
+        ("mlserver", "uvloop<0.22"),  # its workers ask a newer one for a loop that is not there
         ("mlserver", "start", "."),
         {
             "MLSERVER_HOST": "127.0.0.1",
@@ -86,7 +87,7 @@ def environment(peer: Peer, root: Path) -> Path:
 
     So all share one torch, and each has the versions of everything else that it asks for. Raises Missing.
     """
-    place = root / "-".join(requirement.partition("[")[0] for requirement in peer.requirements)
+    place = root / "-".join(re.split(r"[^a-z-]", requirement)[0] for requirement in peer.requirements)
     programs = place / "bin"
     if (place / _READY).exists():
         return programs

@@ -1,8 +1,7 @@
 """LitServe, with a worker for each core."""
 
-from typing import Any
-
 import litserve
+from fastapi import Request
 from model import CORES, PORT, Answer, open_model
 
 
@@ -13,8 +12,8 @@ class Classifier(litserve.LitAPI):
         """Once in each worker."""
         self.classify = open_model()
 
-    def decode_request(self, request: dict[str, Any]) -> bytes:
-        """A form's file."""
+    def decode_request(self, request: Request) -> bytes:
+        """A form's file; LitServe hands over the form where a Request is asked for."""
         content: bytes = request["file"].file.read()
         return content
 

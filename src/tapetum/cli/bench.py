@@ -154,8 +154,10 @@ def _service(target: str, headers: dict[str, str]) -> "Iterator[tuple[str, Calla
     """The address of a service, and its processor time; one of its own for a bundle."""
     from tapetum.delivery import bench
     from tapetum.delivery.own_service import own_service
+    from tapetum.delivery.target import address_of
 
-    if target.startswith(("http://", "https://")):
+    if "://" in target:
+        address_of(target)
         yield target, partial(bench.cpu_of_url, target, headers)
         return
     with own_service(Path(target)) as service:
