@@ -93,7 +93,7 @@ def test_an_array_that_may_not_be_written_to_is_taken(engine, bundle):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot tell a thread's cores")
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", list(ENGINES))
 def test_a_thread_that_computes_may_use_every_core(name, bundle, rng):
     """One that is pinned to the first core would share it with those of all other workers."""
     engine = open_engine(name, bundle)

@@ -38,7 +38,11 @@ def plot(loads: Sequence[Load], service: str, kind: Literal["svg", "png"]) -> by
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set(xlabel="Answers in a second", ylabel="Latency in ms", title=f"Latency under load: {service}")
+        axes.set(
+            xlabel="Answers in a second; numbers are clients of a closed loop",
+            ylabel="Latency in ms",
+            title=f"Latency under load: {service}",
+        )
         axes.set_xlim(left=0)
         axes.margins(y=0.12)
         axes.grid(color=LINE, which="both", linewidth=0.6)
@@ -53,7 +57,7 @@ def _line(axes: Axes, loads: Sequence[Load], name: str, dashes: str, fill: Liter
     found = [(load.answered_per_s, value) for load in loads if (value := load.latency_ms[name]) is not None]
     if found:
         colour, marker = _STYLES[name]
-        shape = "open loop" if fill == "full" else "closed, by clients"
+        shape = "open" if fill == "full" else "closed"
         axes.plot(
             *zip(*found, strict=True),
             color=colour,

@@ -30,7 +30,7 @@ def test_an_svg_has_words_as_words_and_a_line_for_each_quantile_of_each_shape():
     words = {text for each in drawn.iter() if (text := (each.text or "").strip())}
     assert "Latency under load: runs/a & b" in words
     for name in ("p50", "p90", "p99", "p99.9"):
-        assert {f"{name}, open loop", f"{name}, closed, by clients"} <= words
+        assert {f"{name}, open", f"{name}, closed"} <= words
     assert "var(--" not in content.decode()
     assert plot(LOADS, "runs/a & b", "svg") == content
 
