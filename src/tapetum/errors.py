@@ -10,6 +10,7 @@ TapetumError
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
 ├── WorkerLost             the process that computed a picture ended before it had answered
+├── BundleRefused          a bundle to reload is not fit to serve; that of before goes on
 ├── ResourceError          the machine lacks what is needed: disk space, a free port
 ├── MailError              a mail was not sent; another attempt may succeed
 │   └── MailRefused        the mail server will not have it, however often it is asked
@@ -27,6 +28,7 @@ TapetumError
 └── Unavailable            not now; the same request may succeed later
     ├── NotReady           the model is still being loaded and checked
     ├── Overloaded         the queue is full
+    ├── ReloadUnderWay     one reload at a time
     ├── DeadlinePassed     the request's time was up before it was answered
     └── TooSoon            asked again before it may be; says when
 """
@@ -70,6 +72,10 @@ class EngineError(TapetumError):
 
 class WorkerLost(TapetumError):
     """The process that computed a picture ended before it had answered."""
+
+
+class BundleRefused(TapetumError):
+    """A bundle to reload is not fit to serve; that of before goes on."""
 
 
 class ResourceError(TapetumError):
@@ -138,6 +144,10 @@ class NotReady(Unavailable):
 
 class Overloaded(Unavailable):
     """The queue is full."""
+
+
+class ReloadUnderWay(Unavailable):
+    """One reload at a time."""
 
 
 class DeadlinePassed(Unavailable):

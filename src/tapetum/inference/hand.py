@@ -81,7 +81,9 @@ def main() -> None:
         try:
             predictor, opened = open_predictor(Plan.from_json(sys.argv[2]))
         except Exception as error:  # the top of the process: the front ends, or starts another, and says why
-            known = error if isinstance(error, TapetumError) else EngineError(traceback.format_exc())
+            known = error if isinstance(error, TapetumError) else EngineError(f"the bundle cannot be opened: {error!r}")
+            if known is not error:
+                traceback.print_exc()  # which the front logs
             front.sendall(wire.head(wire.from_error(known), 0))
             return
         front.sendall(wire.head(asdict(opened), 0))

@@ -110,6 +110,16 @@ class Pool:
             if job.begun is None and job in self._queue:
                 self._queue.remove(job)
 
+    def follow(self, former: "Pool") -> None:
+        """Count replaced hands on from another pool, whose place this one takes."""
+        self._replaced += former._replaced
+
+    async def finish(self) -> None:
+        """Answer what was taken, then end all hands."""
+        while self.pending:
+            await asyncio.sleep(WATCH_S)
+        await self.close()
+
     async def close(self) -> None:
         """End all hands, each after the picture that it has."""
         for task in self._tasks:
@@ -157,7 +167,7 @@ class Pool:
             async with asyncio.timeout(START_S):
                 opened = await hand.open()
             if opened != (self.opened or opened):
-                raise BundleError(f"{self._plan.bundle} has changed since the service started: start it again")
+                raise BundleError(f"{self._plan.bundle} has changed since it was opened: reload it, or start again")
         except BaseException as error:
             hand.kill("it could not be opened")
             await self._end(hand)

@@ -57,6 +57,7 @@ class ThreadHand:
     async def close(self) -> None:
         """Wait for the picture at hand."""
         await asyncio.to_thread(self._thread.shutdown)
+        self._predictor = None  # its memory is the front's, which may go on
 
     def _heard(self, done: "asyncio.Future[Result]", answer: "asyncio.Future[Result]") -> None:
         settle(answer, done.exception() or done.result())

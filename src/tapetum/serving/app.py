@@ -13,8 +13,19 @@ from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
+from tapetum.bundle import Facts
+from tapetum.inference.hand import Opened
 from tapetum.logs.journal import Journal
-from tapetum.serving import alert_routes, logging_status, operations, problems, readings, system_readings, tracing
+from tapetum.serving import (
+    admin_routes,
+    alert_routes,
+    logging_status,
+    operations,
+    problems,
+    readings,
+    system_readings,
+    tracing,
+)
 from tapetum.serving.alarm import Alarm, measures
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
@@ -47,8 +58,13 @@ def create_app(
     journal = journal or Journal()
     instruments = Instruments(settings.low_confidence)
     instruments.sources.append(partial(logging_status.readings, journal))
-    model = Model(settings, on_failure)
     window = Window(settings.window_s, settings.low_confidence, monotonic)
+
+    def follow(facts: Facts, opened: Opened) -> None:
+        instruments.expect_model(facts.labels, settings.engine, opened.device)
+        window.expect(facts.labels, facts.version)
+
+    model = Model(settings, on_failure, follow)
     machine = System()
     system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
     in_flight = InFlight()
@@ -61,15 +77,9 @@ def create_app(
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
     observers: list[Observer] = [instruments.observe, window.observe]
 
-    async def load() -> None:
-        await model.load()
-        if model.opened is not None and model.is_loaded:
-            instruments.expect_model(model.facts.labels, settings.engine, model.opened.device)
-            window.expect(model.facts.labels)
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(load()), asyncio.create_task(alarm.run())]
+        tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
         system.start()
         gpus.start()
         yield
@@ -99,6 +109,7 @@ def create_app(
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)
+    app.include_router(admin_routes.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)

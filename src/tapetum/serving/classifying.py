@@ -42,9 +42,9 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
 
 def _records(request: Request, outcomes: list[Outcome], total_s: float) -> tuple[Record, ...]:
     model: Model = request.app.state.model
-    name, version = (model.facts.name, model.facts.version) if model.is_loaded else (None, None)
+    served = model.facts if model.is_loaded else None
     request_id, path = request.state.request_id, request.url.path
-    return tuple(record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes)
+    return tuple(record.make(outcome, request_id, path, total_s, served) for outcome in outcomes)
 
 
 def _timeout_s(request: Request, most_s: float) -> float:

@@ -44,8 +44,7 @@ class Door:
         ids, carried = identify(scope)
         response = problems.answer(Request(scope), error)
         response.headers.update(carried)
-        facts = self._model.facts
-        refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, facts.name, facts.version)
+        refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, self._model.facts)
         scope["state"].update(records=(refused,), route=scope["path"])
         exchange = conclude(scope, response.status_code, 0, len(response.body), 0.0)
         tell(self._observers, exchange)

@@ -62,6 +62,8 @@ _KINDS: dict[type[Exception], Kind] = {
     errors.SwitchedOff: Kind(403, "switched-off", "This is switched off"),
     errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
     errors.Overloaded: Kind(503, "overloaded", "The service is full"),
+    errors.ReloadUnderWay: Kind(409, "reload-under-way", "A reload is under way"),
+    errors.BundleRefused: Kind(409, "bundle-refused", "The bundle is not fit to serve"),
     errors.DeadlinePassed: Kind(504, "deadline-passed", "The time is up"),
     errors.TooSoon: Kind(429, "too-soon", "Asked again too soon"),
     errors.MailError: Kind(502, "mail-not-sent", "The mail was not sent"),

@@ -26,6 +26,8 @@ def of_model(model: Model, engine: str) -> Source:
         yield Reading(metrics.WORKERS_WANTED, queue.wanted)
         yield Reading(metrics.WORKERS_REPLACED, queue.replaced)
         yield Reading(metrics.WORKER_MEMORY, queue.memory_bytes)
+        for outcome, number in model.reloads.items():
+            yield Reading(metrics.RELOADS, number, (outcome,))
         opened = model.opened
         if model.is_loaded and opened is not None:
             facts = model.facts

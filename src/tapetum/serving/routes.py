@@ -144,7 +144,7 @@ def metrics(request: Request, instruments: TheInstruments) -> Response:
 
 
 @router.post("/predict", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_ONE)
-async def predict(request: Request, model: TheModel) -> Answer:
+async def predict(request: Request) -> Answer:
     """Classify one picture, sent as the multipart field `file` or as the raw body."""
 
     async def read(hold: uploads.Hold) -> list[bytes]:
@@ -153,16 +153,15 @@ async def predict(request: Request, model: TheModel) -> Answer:
     (outcome,) = await classifying.classify(request, read)
     if isinstance(outcome.result, Exception):
         raise outcome.result
-    facts = model.facts
     return Answer(
-        **_classification(outcome.result, facts).model_dump(),
+        **_classification(outcome.result, _asked(outcome)).model_dump(),
         request_id=request.state.request_id,
-        model=name_of(facts),
+        model=name_of(_asked(outcome)),
     )
 
 
 @router.post("/predict/batch", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_MANY)
-async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
+async def predict_batch(request: Request) -> BatchAnswer:
     """Classify pictures, each sent as a multipart field `files`: a result or a problem for each, in order."""
     settings = request.app.state.settings
     most = min(settings.max_batch, settings.max_pending)
@@ -171,7 +170,7 @@ async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
         return await uploads.pictures(request, hold, most)
 
     outcomes = await classifying.classify(request, read)
-    facts = model.facts
+    facts = _asked(outcomes[0])
 
     def result(outcome: Outcome) -> Classification | Problem:
         if isinstance(outcome.result, Exception):
@@ -181,6 +180,12 @@ async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
     return BatchAnswer(
         results=[result(outcome) for outcome in outcomes], request_id=request.state.request_id, model=name_of(facts)
     )
+
+
+def _asked(outcome: Outcome) -> Facts:
+    """The model that a picture was given to."""
+    assert outcome.facts is not None, "what came out of the queue went to a model"
+    return outcome.facts
 
 
 def _classification(prediction: Prediction, facts: Facts) -> Classification:

@@ -1,5 +1,6 @@
 """The server process: a port that is surely ours, then the application, then a clean end."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -45,6 +46,11 @@ class _Server(uvicorn.Server):
         self.was_interrupted = sig == signal.SIGINT
         self._close_at = monotonic() + (0 if self.was_interrupted else self._drain_s)
         self._model.drain()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take SIGHUP for the wish to reload, from before the first request."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._model.reload_soon)
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """A look, ten times a second, at whether to end."""

@@ -37,7 +37,7 @@ def clock() -> Clock:
 @pytest.fixture
 def window(clock) -> Window:
     window = Window(60, 0.6, clock)
-    window.expect(("cat", "dog", "fox"))
+    window.expect(("cat", "dog", "fox"), "1")
     return window
 
 
@@ -202,7 +202,7 @@ def test_memory_does_not_follow_the_rate(clock):
 
     def held(requests_a_slot: int) -> int:
         window = Window(60, 0.6, clock)
-        window.expect(("cat", "dog"))
+        window.expect(("cat", "dog"), "1")
         tracemalloc.start()
         for _ in range(SLOTS + 5):
             clock.now += 1
