@@ -46,6 +46,7 @@ HEAVY = {
     "kagglehub": ("data/kaggle.py",),
     "psutil": ("watch/system.py",),
     "pynvml": ("watch/gpu.py",),
+    "opentelemetry": ("serving/spans.py",),
     "fastapi": ("serving/",),
     "click": ("cli/",),
     "grafana_foundation_sdk": ("stack/grafana/build.py",),

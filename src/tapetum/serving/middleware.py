@@ -34,13 +34,14 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
     trace = tracing.follow(headers)
     ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
     carried = {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
-    state.update(request_id=request_id, ids=ids, carried=carried)
+    state.update(request_id=request_id, ids=ids, carried=carried, trace=trace)
     return ids, carried
 
 
 def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float) -> Exchange:
     """What a request was, from its scope, which `identify` has seen, and from what was counted."""
     state = scope["state"]
+    trace: tracing.Trace = state["trace"]
     problem, records = state.get("problem"), state.get("records", ())
     refusal: Refusal | None = state.get("refusal")
     if refusal is not None:  # then whatever the application found went nowhere
@@ -48,7 +49,7 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
         records = tuple(replace(record, outcome=problem, status=status) for record in records)
     return Exchange(
         request_id=state["request_id"],
-        trace_id=state["ids"]["trace_id"],
+        trace_id=trace.trace_id,
         method=scope["method"] if scope["method"] in METHODS else OTHER,
         route=_route(scope),
         status=status,
@@ -57,6 +58,9 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
         sent=sent,
         total_s=total_s,
         records=records,
+        span_id=trace.span_id,
+        parent_id=trace.parent_id,
+        is_sampled=trace.flags == "01",
     )
 
 
