@@ -151,7 +151,6 @@ def test_what_tells_of_the_model_follows_it(start, own_bundle, keys, bright):
 
     assert (before["predictions"], before["last_reload"]) == (3, None)
     assert (fresh["predictions"], fresh["confidence"], set(fresh["classes"])) == (0, None, {"hell", "dunkel"})
-    assert fresh["covered_s"] < before["covered_s"] + 60
     assert after["predictions"] == after["classes"]["hell"]["count"] == 1
     assert (after["last_reload"]["swapped"], after["last_reload"]["reason"]) == (True, None)
     assert 'model_reloads_total{outcome="swapped"} 1.0' in metrics

@@ -42,10 +42,10 @@ class Model:
         self.is_draining = False
         self.reloads = {"swapped": 0, "refused": 0}
         self.last_reload: Reload | None = None
+        self.edition = Edition(settings)
         self._settings = settings
         self._on_failure = on_failure
         self._on_change = on_change
-        self._edition = Edition(settings)
         self._opening: Edition | None = None
         self._leaving: set[Edition] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,12 +56,12 @@ class Model:
 
     @property
     def is_loaded(self) -> bool:
-        return self._edition.is_open
+        return self.edition.is_open
 
     @property
     def opened(self) -> Opened | None:
         """What its hands have opened; None until they have."""
-        return self._edition.opened
+        return self.edition.opened
 
     @property
     def queue(self) -> Status:
@@ -70,11 +70,11 @@ class Model:
         What models that come or leave have of pictures and memory is part of it.
         """
         others = [edition.pool.status for edition in (*self._leaving.copy(), self._opening) if edition is not None]
-        now = self._edition.pool.status
+        now = self.edition.pool.status
         return replace(
             now,
             pending=sum((other.pending for other in others), now.pending),
-            oldest_s=max((other.oldest_s for other in others), default=now.oldest_s),
+            oldest_s=max([now.oldest_s, *(other.oldest_s for other in others)]),
             memory_bytes=sum((other.memory_bytes for other in others), now.memory_bytes),
         )
 
@@ -89,7 +89,7 @@ class Model:
             return "the service is about to end"
         if not self.is_loaded:
             return "the model is still being loaded and checked"
-        pool = self._edition.pool
+        pool = self.edition.pool
         return None if pool.is_ready else f"no worker can be started: {pool.trouble}"
 
     @property
@@ -99,18 +99,18 @@ class Model:
     @property
     def facts(self) -> Facts:
         """Raises NotReady until the model is loaded and checked."""
-        return self._edition.facts
+        return self.edition.facts
 
     async def load(self) -> None:
         """Open all hands without holding up the event loop; on failure say why and end the service."""
         try:
-            await self._edition.open()
+            await self.edition.open()
         except Exception as error:  # whatever it is, a service without a model must end and say why
             self.failure = error
             log.error("the model cannot be served", reason=str(error), exc_info=_unforeseen(error))
             self._on_failure()
             return
-        self._serve(self._edition, "ready")
+        self._serve(self.edition, "ready")
 
     async def reload(self) -> Facts:
         """Serve what lies at the bundle's path now; the model of before finishes what it has accepted.
@@ -132,8 +132,8 @@ class Model:
             raise BundleRefused(f"the model of before goes on: {reason}") from error
         finally:
             self._opening = None
-        former, self._edition = self._edition, fresh
-        fresh.pool.follow(former.pool)
+        fresh.pool.follow(self.edition.pool)
+        former, self.edition = self.edition, fresh
         self._serve(fresh, "reloaded", former=former.facts.version)
         self._conclude("swapped", None)
         self._leaving.add(former)
@@ -147,7 +147,7 @@ class Model:
     def require_room(self) -> None:
         """Raise NotReady or Overloaded where a picture would be refused, before its bytes are read."""
         assert self.facts
-        self._edition.pool.require_room()
+        self.edition.pool.require_room()
 
     async def predict(
         self, contents: Sequence[bytes], timeout_s: float, gone: Coroutine[Any, Any, None]
@@ -158,7 +158,7 @@ class Model:
         """
         leaving = asyncio.create_task(gone)
         jobs: list[Job] = []
-        edition = self._edition  # which answers all of them, whatever takes its place meanwhile
+        edition = self.edition  # which answers all of them, whatever takes its place meanwhile
         try:
             assert edition.facts
             jobs = edition.pool.submit(contents)
@@ -181,7 +181,7 @@ class Model:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(edition.pool.close() for edition in (self._edition, *self._leaving)))
+        await asyncio.gather(*(edition.pool.close() for edition in (self.edition, *self._leaving)))
 
     def _serve(self, edition: Edition, event: str, **fields: str) -> None:
         """Tell everyone what is served from now on."""
