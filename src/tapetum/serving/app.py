@@ -14,7 +14,16 @@ from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
 from tapetum.logs.journal import Journal
-from tapetum.serving import alert_routes, logging_status, operations, problems, readings, system_readings, tracing
+from tapetum.serving import (
+    alert_routes,
+    logging_status,
+    operations,
+    problems,
+    readings,
+    routes,
+    system_readings,
+    tracing,
+)
 from tapetum.serving.alarm import Alarm, measures
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
@@ -24,7 +33,6 @@ from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
 from tapetum.serving.problems import Problem
 from tapetum.serving.record import InFlight, Observer
-from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
@@ -95,7 +103,8 @@ def create_app(
     app.state.door = Door(model, observers)
     app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
-    app.include_router(router)
+    routes.install(app)
+    app.include_router(routes.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)
