@@ -19,7 +19,7 @@ from tapetum.bundle import Precision
 from tapetum.errors import EngineError, TapetumError
 from tapetum.inference import golden, wire
 from tapetum.inference.engine import Device, Wanted, open_engine
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Picture, Predictor, Result, bytes_of
 
 _PR_SET_PDEATHSIG = 1
 
@@ -62,12 +62,12 @@ def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
     return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
 
 
-def answer(predictor: Predictor, content: bytes) -> Result:
+def answer(predictor: Predictor, content: Picture) -> Result:
     """The result for one picture. Raises EngineError, which has the traceback, for what nobody foresaw."""
     try:
         return predictor.predict([content])[0]
     except Exception as error:  # the top of a supervised loop: the front logs and counts it
-        raise EngineError(f"a picture of {len(content)} bytes failed:\n{traceback.format_exc()}") from error
+        raise EngineError(f"a picture of {len(bytes_of(content))} bytes failed:\n{traceback.format_exc()}") from error
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
         with front.makefile("rb") as stream:
             while asked := wire.read(stream):
                 try:
-                    frame = wire.from_result(answer(predictor, asked.content))
+                    frame = wire.from_result(answer(predictor, wire.to_picture(asked)))
                 except EngineError as error:
                     frame = wire.head(wire.from_error(error), 0)
                 front.sendall(frame)

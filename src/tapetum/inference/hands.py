@@ -15,7 +15,7 @@ from tapetum.inference import hand as hands
 from tapetum.inference import wire
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.murmur import Murmur
-from tapetum.inference.predictor import Result
+from tapetum.inference.predictor import Picture, Result
 
 _MOST_ANSWER_BYTES = 4_000_000
 _READ_BYTES = 262_144
@@ -38,7 +38,7 @@ class Hand(Protocol):
     async def open(self) -> Opened:
         """Get ready. Raises a TapetumError, WorkerLost where the process ended before it had said why."""
 
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
+    def ask(self, content: Picture, answer: "asyncio.Future[Result]") -> None:
         """Compute a picture; `answer`, unless it is done by then, gets the result or the error."""
 
     def hear(self) -> None:
@@ -98,14 +98,14 @@ class ProcessHand:
         """Wait for the hand's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
         return await self._opened
 
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
+    def ask(self, content: Picture, answer: "asyncio.Future[Result]") -> None:
         """Send a picture, as much of it as the line takes at once, the rest as soon as it takes more."""
         self._answer, self._since = answer, monotonic()
-        head = wire.head({}, len(content))
+        head, body = wire.from_picture(content)
         with suppress(OSError):  # the line is down, of which hear() will learn
-            sent = self._line.sendmsg([head, content])
+            sent = self._line.sendmsg([head, body])
             assert sent >= len(head), "a line without anything on it takes a head"
-            self._unsent = memoryview(content)[sent - len(head) :]
+            self._unsent = body[sent - len(head) :]
             if self._unsent:
                 self._loop.add_writer(self._line, self._send_rest)
 

@@ -14,6 +14,7 @@ import structlog
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, ProcessHand
+from tapetum.inference.predictor import Picture
 from tapetum.inference.thread_hand import ThreadHand
 from tapetum.inference.work import Job, Limits, Status
 
@@ -88,7 +89,7 @@ class Pool:
                 f"{self.pending} pictures are waiting, and {self._limits.pending} may: try again in a moment"
             )
 
-    def submit(self, contents: Sequence[bytes]) -> list[Job]:
+    def submit(self, contents: Sequence[Picture]) -> list[Job]:
         """Take all pictures or none. Raises NotReady or Overloaded."""
         self.require_room(len(contents))
         jobs = [Job(content, self._plan.max_pixels) for content in contents]

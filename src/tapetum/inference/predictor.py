@@ -41,7 +41,13 @@ class Prediction:
         return float(ranked[0] - ranked[1:2].sum())
 
 
+Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.to_array` makes them
 Result = Prediction | PictureError
+
+
+def bytes_of(picture: Picture) -> memoryview:
+    """The bytes of a picture, where they lie."""
+    return memoryview(picture) if isinstance(picture, bytes) else picture.data.cast("B")
 
 
 class Predictor:
@@ -52,7 +58,7 @@ class Predictor:
         self.engine = engine
         self._max_pixels = max_pixels
 
-    def predict(self, pictures: Sequence[bytes]) -> list[Result]:
+    def predict(self, pictures: Sequence[Picture]) -> list[Result]:
         """One result for each picture, in order: a bad picture costs its neighbours nothing."""
         results: dict[int, Result] = {}
         arrays: dict[int, np.ndarray] = {}
@@ -61,9 +67,7 @@ class Predictor:
         for row, content in enumerate(pictures):
             start = perf_counter()
             try:
-                picture = image.decode(content, self._max_pixels)
-                arrays[row] = image.to_array(picture, self.bundle.facts.preprocess)
-                sizes[row] = picture.size
+                arrays[row], sizes[row] = self._read(content)
             except PictureError as error:
                 results[row] = error
             decode_s[row] = perf_counter() - start
@@ -76,6 +80,18 @@ class Predictor:
                 label = self.bundle.facts.labels[shares.argmax()]
                 results[row] = Prediction(label, *sizes[row], shares, logits, features, decode_s[row], inference_s)
         return [results[row] for row in range(len(pictures))]
+
+    def _read(self, picture: Picture) -> tuple[np.ndarray, tuple[int, int]]:
+        """The network's input for a picture, with the picture's width and height. Raises a PictureError."""
+        spec = self.bundle.facts.preprocess
+        if isinstance(picture, bytes):
+            decoded = image.decode(picture, self._max_pixels)
+            return image.to_array(decoded, spec), decoded.size
+        if picture.shape != (spec.height, spec.width, 3):
+            raise BrokenPicture(
+                f"the pixels are {picture.shape}: the model takes {(spec.height, spec.width, 3)}; ask for its metadata"
+            )
+        return picture, (spec.width, spec.height)
 
     def predict_files(self, paths: Iterable[Path], threads: int) -> Iterator[Result]:
         """One result for each file, in order; a file that cannot be read is a BrokenPicture."""

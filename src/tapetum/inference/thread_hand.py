@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tapetum.inference import hand as hands
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, settle
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Picture, Predictor, Result
 
 
 class ThreadHand:
@@ -30,7 +30,7 @@ class ThreadHand:
         self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
         return opened
 
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
+    def ask(self, content: Picture, answer: "asyncio.Future[Result]") -> None:
         """Hand a picture to the thread."""
         assert self._predictor is not None
         running = asyncio.get_running_loop().run_in_executor(self._thread, hands.answer, self._predictor, content)

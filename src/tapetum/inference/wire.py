@@ -12,7 +12,7 @@ import numpy as np
 
 from tapetum import errors
 from tapetum.errors import EngineError, PictureError
-from tapetum.inference.predictor import Prediction, Result
+from tapetum.inference.predictor import Picture, Prediction, Result, bytes_of
 
 _HEAD = struct.Struct(">II")
 _ARRAYS = ("probabilities", "logits", "features")
@@ -55,6 +55,19 @@ def take(received: bytearray, most_bytes: int) -> Frame | None:
     frame = Frame(json.loads(received[_HEAD.size : start]), bytes(received[start:end]))
     del received[:end]
     return frame
+
+
+def from_picture(picture: Picture) -> tuple[bytes, memoryview]:
+    """The head of a frame with a picture, and the picture's bytes where they lie."""
+    content = bytes_of(picture)
+    facts = {} if isinstance(picture, bytes) else {"shape": picture.shape}
+    return head(facts, len(content)), content
+
+
+def to_picture(frame: Frame) -> Picture:
+    """The picture in a frame."""
+    shape = frame.facts.get("shape")
+    return frame.content if shape is None else np.frombuffer(frame.content, np.uint8).reshape(shape)
 
 
 def from_result(result: Result) -> bytes:

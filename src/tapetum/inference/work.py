@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from tapetum import containers
-from tapetum.inference.predictor import Result
+from tapetum.inference.predictor import Picture, Result, bytes_of
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,15 @@ class Status:
 
 
 class Job:
-    """One picture on its way; `answer` gets its result or its error.
+    """One picture of `size` bytes on its way; `answer` gets its result or its error.
 
     One that claims more than `max_pixels` is no work: it will be refused by its head.
     """
 
-    def __init__(self, content: bytes, max_pixels: int) -> None:
+    def __init__(self, content: Picture, max_pixels: int) -> None:
         self.content = content
-        claimed = containers.pixels(content)
+        self.size = len(bytes_of(content))
+        claimed = containers.pixels(content) if isinstance(content, bytes) else content.shape[0] * content.shape[1]
         self.pixels = claimed if claimed <= max_pixels else 0
         self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()

@@ -1,12 +1,13 @@
 """One request for predictions, from its head to its records."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 from starlette.requests import Request
 
 from tapetum.errors import MalformedRequest
+from tapetum.inference.predictor import Picture
 from tapetum.serving import record
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.record import Outcome, Record
@@ -15,7 +16,7 @@ from tapetum.serving.uploads import Hold
 TIMEOUT = "X-Request-Timeout"
 _TIMEOUT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?")
 
-Read = Callable[[Hold], Awaitable[list[bytes]]]
+Read = Callable[[Hold], Awaitable[Sequence[Picture]]]
 
 
 async def classify(request: Request, read: Read) -> list[Outcome]:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from tapetum.bundle import Facts
 from tapetum.errors import BundleRefused, DeadlinePassed, NotReady, ReloadUnderWay, TapetumError
 from tapetum.inference.hand import Opened
-from tapetum.inference.predictor import Prediction
+from tapetum.inference.predictor import Picture, Prediction
 from tapetum.inference.work import Job, Status
 from tapetum.serving.edition import Edition
 from tapetum.serving.record import Outcome
@@ -150,7 +150,7 @@ class Model:
         self._edition.pool.require_room()
 
     async def predict(
-        self, contents: Sequence[bytes], timeout_s: float, gone: Coroutine[Any, Any, None]
+        self, contents: Sequence[Picture], timeout_s: float, gone: Coroutine[Any, Any, None]
     ) -> list[Outcome]:
         """An outcome for each picture, in order, within `timeout_s`; `gone` returns when nobody waits any more.
 
@@ -225,4 +225,4 @@ def _outcome(job: Job, timeout_s: float, facts: Facts) -> Outcome:
     else:
         # Only results and Exceptions are ever set; the type of a future allows for any BaseException.
         result = job.answer.exception() or job.answer.result()  # type: ignore[assignment]
-    return Outcome(result, len(job.content), job.queue_s, facts)
+    return Outcome(result, job.size, job.queue_s, facts)

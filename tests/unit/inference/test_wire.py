@@ -34,6 +34,18 @@ def test_the_margin_is_what_separates_the_first_from_the_second():
     assert PREDICTION.margin == 0.5
 
 
+def test_a_picture_arrives_as_it_was_sent(rng):
+    pixels = rng.integers(0, 256, (3, 4, 2, 3), dtype=np.uint8)[1]
+
+    for sent in (b"\xff\xd8\xff", b"", pixels):
+        head, content = wire.from_picture(sent)
+        arrived = wire.to_picture(through(head + content))
+
+        assert type(arrived) is type(sent)
+        np.testing.assert_array_equal(arrived, sent)
+    assert np.shares_memory(np.frombuffer(content, np.uint8), pixels)
+
+
 def test_the_error_of_a_picture_is_its_result():
     arrived = wire.to_result(through(wire.from_result(BrokenPicture("it is torn"))))
 
