@@ -23,6 +23,7 @@ TapetumError
 │   ├── MalformedRequest   the body contradicts its headers
 │   ├── MissingPicture     no picture in the request
 │   ├── BodyTooLarge       more bytes than the limit
+│   ├── UnknownModel       a name or a version that is not served
 │   ├── Unauthorised       no key, or one that does not open this route
 │   └── SwitchedOff        a route that this deployment does not offer
 └── Unavailable            not now; the same request may succeed later
@@ -124,6 +125,10 @@ class MissingPicture(RequestError):
 
 class BodyTooLarge(RequestError):
     """More bytes than the limit."""
+
+
+class UnknownModel(RequestError):
+    """A name or a version that is not served."""
 
 
 class Unauthorised(RequestError):

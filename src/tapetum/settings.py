@@ -62,7 +62,9 @@ class ServiceSettings(BaseSettings):
         description="Bytes of request bodies held at once, arriving, waiting or computed; beyond them it is 503.",
     )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(20_000_000, description="Largest request body, in bytes.")
-    max_batch: Annotated[int, Field(ge=1)] = Field(32, description="Most pictures in a request of /predict/batch.")
+    max_batch: Annotated[int, Field(ge=1)] = Field(
+        32, description="Most pictures in a request of /predict/batch or /v2."
+    )
     request_timeout_s: Seconds = Field(
         10.0,
         description="Time to answer a request once it is whole, then 504; a caller may ask for less with "
@@ -94,7 +96,7 @@ class ServiceSettings(BaseSettings):
         None, description="File of the keys that open prediction, one a line; without it prediction is open."
     )
     operator_keys_file: Path | None = Field(
-        None, description="File of the keys that open operations; without it `/admin/*` is off."
+        None, description="File of the keys that open operations; without it `/admin/*` and `/v2/repository` are off."
     )
     probes_need_key: bool = Field(False, description="Whether `/health`, `/ready` and `/metrics` ask for a key too.")
     cors_origins: str = Field(

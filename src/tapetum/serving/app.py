@@ -33,7 +33,11 @@ from tapetum.serving.door import Door, Doorway
 from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
-from tapetum.serving.problems import Problem
+from tapetum.serving.oip import repository
+from tapetum.serving.oip import routes as oip_routes
+from tapetum.serving.oip.request import JSON_SIZE
+from tapetum.serving.paths import Paths
+from tapetum.serving.problems import Failure, Problem
 from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
@@ -105,10 +109,13 @@ def create_app(
     app.state.door = Door(model, observers)
     app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
+    app.state.unloaded = set()  # names of models that are not offered under /v2 at present
     app.include_router(router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)
+    app.include_router(oip_routes.router)
+    app.include_router(repository.router)
     app.include_router(admin_routes.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
@@ -126,11 +133,12 @@ def create_app(
                 tracing.TRACEPARENT,
                 tracing.TRACESTATE,
                 TIMEOUT,
+                JSON_SIZE,
             ],
-            expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After"],
+            expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After", JSON_SIZE],
         )
     instruments.expect_routes(_expected(app))
-    app.state.paths = frozenset(route.path for route in iter_route_contexts(app.routes))
+    app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
     return app
 
 
@@ -138,5 +146,5 @@ def _expected(app: FastAPI) -> Iterator[Expected]:
     """What each route says of itself."""
     for route in iter_route_contexts(app.routes):
         documented: dict[int, dict[str, Any]] = getattr(route, "responses", {})
-        problematic = {status for status, response in documented.items() if response["model"] is Problem}
+        problematic = {status for status, response in documented.items() if response["model"] in (Problem, Failure)}
         yield Expected(str(route.path), route.methods or (), (200, *documented), problematic)

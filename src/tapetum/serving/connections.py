@@ -202,6 +202,6 @@ class Connection(HttpToolsProtocol):
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
         """Write a problem; the bytes of its body."""
-        head, body = problems.raw_answer(kind, detail, *identify(scope))
+        head, body = problems.raw_answer(kind, detail, scope.get("path", ""), *identify(scope))
         self.transport.write(head + body)
         return len(body)

@@ -11,9 +11,9 @@ from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import conclude, identify, tell
+from tapetum.serving.paths import PREDICTING, Paths
 from tapetum.serving.record import Observer, Outcome
 
-_ROUTES = ("/predict", "/predict/batch")
 _LOG_EVERY_S = 1.0
 
 log = structlog.get_logger()
@@ -25,27 +25,29 @@ class Door:
     def __init__(self, model: Model, observers: list[Observer]) -> None:
         self._model = model
         self._observers = observers
+        self._paths = Paths(PREDICTING)
         self._refused = 0
         self._log_at = 0.0
 
     def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that is not let in; None for one that is."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
+        if scope["type"] != "http" or scope["method"] != "POST" or not self._model.is_loaded:
             return None
-        if not self._model.is_loaded:
+        route = self._paths.template_of(scope["path"])
+        if route is None:
             return None
         try:
             self._model.require_room()
         except Unavailable as error:
-            return self._refuse(error, scope)
+            return self._refuse(error, scope, route)
         return None
 
-    def _refuse(self, error: Unavailable, scope: Scope) -> Response:
+    def _refuse(self, error: Unavailable, scope: Scope, route: str) -> Response:
         ids, carried = identify(scope)
         response = problems.answer(Request(scope), error)
         response.headers.update(carried)
         refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, self._model.facts)
-        scope["state"].update(records=(refused,), route=scope["path"])
+        scope["state"].update(records=(refused,), route=route)
         exchange = conclude(scope, response.status_code, 0, len(response.body), 0.0)
         tell(self._observers, exchange)
         self._refused += 1

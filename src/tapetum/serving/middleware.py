@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
 from tapetum.serving import problems, tracing
+from tapetum.serving.paths import Paths
 from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal, to_fields
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_QUIET = {"/health", "/ready", "/metrics"}
+_QUIET = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
@@ -64,10 +65,11 @@ def _route(scope: Scope) -> str:
     """The path of the route that took the request, or would have where it was refused before."""
     if "route" in scope["state"]:
         return str(scope["state"]["route"])
-    paths: frozenset[str] = scope["app"].state.paths if "app" in scope else frozenset()
+    if "app" not in scope:
+        return OTHER
+    paths: Paths = scope["app"].state.paths
     taken: str = getattr(scope.get("route"), "path", OTHER)
-    path: str = taken if taken in paths else scope.get("path", OTHER)
-    return path if path in paths else OTHER
+    return taken if taken in paths else paths.template_of(scope["path"]) or OTHER
 
 
 def tell(observers: Sequence[Observer], exchange: Exchange) -> None:
