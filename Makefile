@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,dev]' --constraint lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,otel,dev]' --constraint lock.txt
 	@touch $@
 
 $(TOOLS): $(INSTALLED) Makefile

@@ -108,6 +108,11 @@ class ServiceSettings(BaseSettings):
     window_s: Seconds = Field(
         60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
     )
+    otel_traces_exporter: Literal["none", "otlp"] = Field(
+        "none",
+        validation_alias="OTEL_TRACES_EXPORTER",
+        description="Whether requests are sent as spans of OpenTelemetry; otlp needs the extra `otel`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")
     log_file: Path | None = Field(None, description="File that lines are appended to as JSON; unset, there is none.")

@@ -43,10 +43,10 @@ def rehashed(path: Path, name: str, content: bytes) -> Path:
 
 
 @contextmanager
-def successor(path: Path) -> Iterator[Path]:
+def successor(path: Path, of: Path) -> Iterator[Path]:
     """A copy of a bundle, of version `new` and with names of its own for the classes; it takes the place of `path`."""
     with files.replacing(path) as fresh:
-        yield amended(copy(path, fresh), version="new", labels=["hell", "dunkel"])
+        yield amended(copy(of, fresh), version="new", labels=["hell", "dunkel"])
 
 
 def copy(path: Path, to: Path) -> Path:
@@ -58,7 +58,7 @@ def copy(path: Path, to: Path) -> Path:
 
 
 def replace(path: Path) -> None:
-    with successor(path):
+    with successor(path, of=path):
         pass
 
 
@@ -217,11 +217,11 @@ def steadfast(bundle_path, tmp_path_factory) -> Iterator[tuple[Service, Path]]:
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bundle_that_is_not_fit_is_refused_and_the_model_of_before_goes_on(steadfast, bright, kind):
+def test_a_bundle_that_is_not_fit_is_refused_and_the_model_of_before_goes_on(steadfast, bundle_path, bright, kind):
     service, path = steadfast
     spoil, words = BAD[kind]
     old, workers = version(service), service.workers()
-    with successor(path) as fresh:
+    with successor(path, of=bundle_path) as fresh:
         spoil(fresh)
 
     answer = reload(service)

@@ -51,6 +51,11 @@ class Job:
         self.begun: float | None = None
 
     @property
+    def age_s(self) -> float:
+        """How long ago it joined the queue."""
+        return perf_counter() - self.arrived
+
+    @property
     def queue_s(self) -> float:
         """How long it waited for a hand, or has waited."""
         return (perf_counter() if self.begun is None else self.begun) - self.arrived

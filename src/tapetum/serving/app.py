@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
 from tapetum.bundle import Facts
+from tapetum.errors import ConfigError
 from tapetum.inference.hand import Opened
 from tapetum.logs.journal import Journal
 from tapetum.serving import (
@@ -46,6 +47,9 @@ from tapetum.watch import gpu
 from tapetum.watch.sampler import Sampler
 from tapetum.watch.system import System
 from tapetum.watch.window import Window
+
+if TYPE_CHECKING:
+    from tapetum.serving.spans import Spans
 
 
 def _end_process() -> None:
@@ -80,6 +84,9 @@ def create_app(
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
     observers: list[Observer] = [instruments.observe, window.observe]
+    spans = _open_spans() if settings.otel_traces_exporter == "otlp" else None
+    if spans is not None:
+        observers.append(spans.observe)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -93,10 +100,19 @@ def create_app(
             task.cancel()
         await asyncio.wait(tasks)
         await model.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
         # Some servers end the process without Python's own end, by the signal that they were stopped with.
         await asyncio.to_thread(journal.close)
 
-    app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Tapetum",
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        # A request is counted, and sent as a span, of its Exchange: never by FastAPI a second time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.settings = settings
     app.state.access = Access(settings)
     app.state.model = model
@@ -140,6 +156,17 @@ def create_app(
     instruments.expect_routes(_expected(app))
     app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
     return app
+
+
+def _open_spans() -> "Spans":
+    """What sends spans. Raises ConfigError where its packages are missing, or cannot use what they are told."""
+    try:
+        from tapetum.serving.spans import Spans
+    except ImportError as error:
+        raise ConfigError(
+            f"OTEL_TRACES_EXPORTER is 'otlp', and tracing is not installed ({error}): pip install 'tapetum[otel]'"
+        ) from error
+    return Spans()
 
 
 def _expected(app: FastAPI) -> Iterator[Expected]:

@@ -225,4 +225,4 @@ def _outcome(job: Job, timeout_s: float, facts: Facts) -> Outcome:
     else:
         # Only results and Exceptions are ever set; the type of a future allows for any BaseException.
         result = job.answer.exception() or job.answer.result()  # type: ignore[assignment]
-    return Outcome(result, job.size, job.queue_s, facts)
+    return Outcome(result, job.size, job.queue_s, job.age_s, facts)

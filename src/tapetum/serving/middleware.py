@@ -18,6 +18,7 @@ from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal,
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
+_OF_IDS = {problems.REQUEST_ID.lower().encode(), tracing.TRACEPARENT.encode(), tracing.TRACESTATE.encode()}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
@@ -29,19 +30,20 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
     state = scope.setdefault("state", {})
     if "ids" in state:
         return state["ids"], state["carried"]
-    headers = Headers(scope=scope)
+    headers = Headers(raw=[pair for pair in scope["headers"] if pair[0] in _OF_IDS])
     given = headers.get(problems.REQUEST_ID, "")
     request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
     trace = tracing.follow(headers)
     ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
     carried = {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
-    state.update(request_id=request_id, ids=ids, carried=carried)
+    state.update(request_id=request_id, ids=ids, carried=carried, trace=trace)
     return ids, carried
 
 
 def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float) -> Exchange:
     """What a request was, from its scope, which `identify` has seen, and from what was counted."""
     state = scope["state"]
+    trace: tracing.Trace = state["trace"]
     problem, records = state.get("problem"), state.get("records", ())
     refusal: Refusal | None = state.get("refusal")
     if refusal is not None:  # then whatever the application found went nowhere
@@ -49,7 +51,7 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
         records = tuple(replace(record, outcome=problem, status=status) for record in records)
     return Exchange(
         request_id=state["request_id"],
-        trace_id=state["ids"]["trace_id"],
+        trace_id=trace.trace_id,
         method=scope["method"] if scope["method"] in METHODS else OTHER,
         route=_route(scope),
         status=status,
@@ -58,6 +60,9 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
         sent=sent,
         total_s=total_s,
         records=records,
+        span_id=trace.span_id,
+        parent_id=trace.parent_id,
+        is_sampled=trace.flags == "01",
     )
 
 

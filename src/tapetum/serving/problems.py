@@ -6,6 +6,7 @@ Under /v2 they are what the Open Inference Protocol has for errors.
 import math
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 from fastapi import FastAPI, Request
@@ -56,6 +57,21 @@ class Kind:
     status: int
     slug: str
     title: str
+
+
+class Written(NamedTuple):
+    """A whole response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def to_bytes(self, *, is_last: bool) -> bytes:
+        """As it goes over a connection, which the last one ends."""
+        head = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
+        head += [f"{name.lower()}: {value}" for name, value in self.headers.items()]
+        end = ("connection: close", "", "") if is_last else ("", "")
+        return "\r\n".join((*head, *end)).encode() + self.body
 
 
 # An error is answered by the entry of its nearest ancestor.
@@ -120,15 +136,12 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     return _response(request, problem, _HEADERS.get(problem.status))
 
 
-def raw_answer(kind: Kind, detail: str, path: str, ids: Ids, carried: dict[str, str]) -> tuple[bytes, bytes]:
-    """The head and the body of an HTTP response that ends the connection, given without the application."""
-    content, media_type = _written(_problem(kind, detail, ids), path)
+def write(kind: Kind, detail: str, path: str, ids: Ids, carried: dict[str, str]) -> Written:
+    """The response of a problem that is given without the application."""
+    content, media_type = _formed(_problem(kind, detail, ids), path)
     body = content.model_dump_json().encode()
-    phrase = HTTPStatus(kind.status).phrase
-    head = [f"HTTP/1.1 {kind.status} {phrase}", f"content-type: {media_type}", f"content-length: {len(body)}"]
-    headers = carried | _HEADERS.get(kind.status, {})
-    head += [f"{name.lower()}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*head, "connection: close", "", ""]).encode(), body
+    own = {"Content-Type": media_type, "Content-Length": str(len(body))}
+    return Written(kind.status, own | carried | _HEADERS.get(kind.status, {}), body)
 
 
 def install(app: FastAPI) -> None:
@@ -162,7 +175,7 @@ def _problem(kind: Kind, detail: str, ids: Ids) -> Problem:
     )
 
 
-def _written(problem: Problem, path: str) -> tuple[BaseModel, str]:
+def _formed(problem: Problem, path: str) -> tuple[BaseModel, str]:
     """What a route of this path answers a problem with, and the type of that."""
     if path == "/v2" or path.startswith("/v2/"):
         return Failure(error=problem.detail), "application/json"
@@ -170,5 +183,5 @@ def _written(problem: Problem, path: str) -> tuple[BaseModel, str]:
 
 
 def _response(request: Request, problem: Problem, headers: dict[str, str] | None) -> JSONResponse:
-    content, media_type = _written(problem, request.scope["path"])
+    content, media_type = _formed(problem, request.scope["path"])
     return JSONResponse(content.model_dump(), problem.status, headers, media_type=media_type)

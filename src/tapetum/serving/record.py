@@ -16,7 +16,7 @@ from tapetum.watch.record import Record as Record
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture of `size` bytes, which waited `queue_s` for a hand.
+    """What became of one picture of `size` bytes, which waited `queue_s` for a hand and was answered after `age_s`.
 
     `facts` are of the model that was asked: of the one that answered, though another may be served by now.
     """
@@ -24,6 +24,7 @@ class Outcome:
     result: Prediction | Exception
     size: int = 0
     queue_s: float = 0.0
+    age_s: float | None = None
     facts: Facts | None = None
 
 
@@ -61,6 +62,7 @@ def make(outcome: Outcome, request_id: str, path: str, total_s: float, served: F
         size=outcome.size,
         queue_s=outcome.queue_s,
         total_s=total_s,
+        arrived_s=None if outcome.age_s is None else total_s - outcome.age_s,
         model=facts.name if facts else None,
         version=facts.version if facts else None,
         **known,

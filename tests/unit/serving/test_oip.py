@@ -169,7 +169,7 @@ def test_a_path_is_known_by_its_template_or_not_at_all(path, template):
 def test_what_a_connection_answers_by_itself_speaks_the_protocol_too(path, members):
     ids = {"request_id": "1", "trace_id": "2", "span_id": "3"}
 
-    head, body = problems.raw_answer(problems.TOO_SLOW, "send it faster", path, ids, {})
+    written = problems.write(problems.TOO_SLOW, "send it faster", path, ids, {})
 
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert json.loads(body).keys() == members
+    assert written.status == 408
+    assert json.loads(written.body).keys() == members
