@@ -63,6 +63,11 @@ class ServiceSettings(BaseSettings):
     )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(20_000_000, description="Largest request body, in bytes.")
     max_batch: Annotated[int, Field(ge=1)] = Field(32, description="Most pictures in a request of /predict/batch.")
+    max_explains: Annotated[int, Field(ge=0)] = Field(
+        4,
+        description="Heat maps of /explain that may wait or be made, beside those pictures; beyond them the answer is "
+        "503. 0 switches it off.",
+    )
     request_timeout_s: Seconds = Field(
         10.0,
         description="Time to answer a request once it is whole, then 504; a caller may ask for less with "

@@ -107,6 +107,19 @@ def forms() -> Wires:
         "a batch of bad pictures",
         form(part(picture, 'form-data; name="files"; filename="a"') * 8 + END, path="/predict/batch"),
     )
+    yield "a heat map of a bad picture", form(whole, path="/explain")
+    yield "a heat map of nothing", post(b"", path="/explain")
+    yield "a heat map of a batch", form(part(picture, 'form-data; name="files"; filename="a"') + END, path="/explain")
+    for query in (
+        "class=",
+        "class=a&class=b",
+        "class=%ff%00",
+        "class=" + "x" * 5_000,
+        "format=%0d%0a",
+        "format=",
+        "a[]=b",
+    ):
+        yield f"a heat map with {query[:20]}", post(picture, path=f"/explain?{query}")
 
 
 def lengths() -> Wires:

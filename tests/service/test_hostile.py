@@ -136,4 +136,4 @@ def test_requests_made_from_the_schema_are_answered_as_promised(service):
 
         fuzz()
 
-    assert asked >= {"POST /predict", "POST /predict/batch", "GET /metrics"}
+    assert asked >= {"POST /predict", "POST /predict/batch", "POST /explain", "GET /metrics"}

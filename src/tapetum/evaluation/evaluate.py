@@ -1,6 +1,7 @@
 """What a bundle is worth: measured on pictures it never saw, through the Predictor that serves."""
 
 import json
+from functools import partial
 
 from tapetum import bundle as bundles
 from tapetum import files, machine
@@ -14,6 +15,8 @@ from tapetum.evaluation.measure import Measured, measure
 from tapetum.evaluation.page import page
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
+from tapetum.inference.explain import explain
+from tapetum.inference.predictor import Predictor
 from tapetum.progress import Advance, silent
 from tapetum.scores import Scores, fit_temperature, score, softmax
 
@@ -51,7 +54,8 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     environment = {"engine": engine} | machine.description()
-    report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment)
+    why = partial(explain, Predictor(evaluated, open_engine(engine, evaluated, "fp32")))
+    report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment, why)
     files.write_text(draft.path / REPORT, report)
     return evaluated
 

@@ -12,7 +12,7 @@ from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
 from tapetum.evaluation import history, plots
 from tapetum.evaluation.drawing import Plot
-from tapetum.evaluation.gallery import examples_section, mistakes_section
+from tapetum.evaluation.gallery import Explain, examples_section, mistakes_section
 from tapetum.evaluation.gate import Verdict
 from tapetum.evaluation.history import Epoch
 from tapetum.evaluation.measure import Measured
@@ -30,8 +30,12 @@ def page(
     verdict: Verdict,
     epochs: Sequence[Epoch],
     environment: Mapping[str, str],
+    explain: Explain,
 ) -> str:
-    """The report; `test` holds the answers to the test part that everything but the table of scores is drawn from."""
+    """The report; `test` holds the answers to the test part that everything but the table of scores is drawn from.
+
+    `explain` says of a picture why the model answers what it does.
+    """
     scores = next(iter(facts.scores.values()))
     probabilities = softmax(test.logits, facts.temperature)
     shown = (manifest.root, manifest.part("test"), facts.labels, probabilities, test.truth)
@@ -39,7 +43,7 @@ def page(
         "Gate": _gate(verdict),
         "Scores": _scores(facts),
         "Confusions": _plots([plots.confusion(scores)]) + _confusions(scores),
-        "Worst mistakes": mistakes_section(*shown),
+        "Worst mistakes": mistakes_section(*shown, explain),
         "Classes": _classes(facts, manifest, scores, probabilities, test.truth),
         "Confidence": _confidence(facts, test),
         "Learning": _learning(epochs),

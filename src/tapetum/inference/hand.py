@@ -16,10 +16,11 @@ from pathlib import Path
 
 from tapetum import bundle as bundles
 from tapetum.bundle import Precision
-from tapetum.errors import EngineError, TapetumError
+from tapetum.errors import DeadlinePassed, EngineError, PictureError, TapetumError
 from tapetum.inference import golden, wire
 from tapetum.inference.engine import Device, Wanted, open_engine
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Predictor
+from tapetum.inference.showing import Answer, Question, show
 
 _PR_SET_PDEATHSIG = 1
 
@@ -62,10 +63,17 @@ def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
     return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
 
 
-def answer(predictor: Predictor, content: bytes) -> Result:
-    """The result for one picture. Raises EngineError, which has the traceback, for what nobody foresaw."""
+def answer(predictor: Predictor, content: bytes, question: Question | None) -> Answer:
+    """What the model says of one picture, or why.
+
+    Raises DeadlinePassed, or EngineError, which has the traceback, for what nobody foresaw.
+    """
     try:
-        return predictor.predict([content])[0]
+        return predictor.predict([content])[0] if question is None else show(predictor, content, question)
+    except PictureError as error:
+        return error
+    except DeadlinePassed:
+        raise
     except Exception as error:  # the top of a supervised loop: the front logs and counts it
         raise EngineError(f"a picture of {len(content)} bytes failed:\n{traceback.format_exc()}") from error
 
@@ -87,9 +95,10 @@ def main() -> None:
         front.sendall(wire.head(asdict(opened), 0))
         with front.makefile("rb") as stream:
             while asked := wire.read(stream):
+                question = Question(**asked.facts) if asked.facts else None
                 try:
-                    frame = wire.from_result(answer(predictor, asked.content))
-                except EngineError as error:
+                    frame = wire.from_answer(answer(predictor, asked.content, question))
+                except (EngineError, DeadlinePassed) as error:
                     frame = wire.head(wire.from_error(error), 0)
                 front.sendall(frame)
 

@@ -1,7 +1,8 @@
 """Many hands behind one queue: bounded, supervised, and without a word of HTTP.
 
 A picture is given to one hand, once. A hand that dies, stands still or grows
-too large is replaced, and costs the picture that it had.
+too large is replaced, and costs the picture that it had. Heat maps take the
+hands that predictions leave over, and never more than half of them.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ import structlog
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, ProcessHand
+from tapetum.inference.showing import Question
 from tapetum.inference.thread_hand import ThreadHand
-from tapetum.inference.work import Job, Limits, Status
+from tapetum.inference.work import Job, Limits, Questions, Status
 
 START_S = 60.0
 WATCH_S = 0.1
@@ -38,6 +40,7 @@ class Pool:
         self._replaced = 0
         self._limits = limits
         self._queue: deque[Job] = deque()
+        self._questions = Questions(limits.questions, at_once=max(1, self._size // 2))
         self._hands: set[Hand] = set()  # those that may be asked
         self._free: list[Hand] = []
         self._living: set[Hand] = set()  # those and the ones that start or end
@@ -52,8 +55,8 @@ class Pool:
 
     @property
     def pending(self) -> int:
-        """Pictures that wait or are computed."""
-        return len(self._queue) + len(self._hands) - len(self._free)
+        """Pictures that wait or are computed, without those of heat maps."""
+        return len(self._queue) + len(self._hands) - len(self._free) - len(self._questions.hands)
 
     @property
     def status(self) -> Status:
@@ -79,8 +82,7 @@ class Pool:
 
     def require_room(self, pictures: int = 1) -> None:
         """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
-        if not self.is_ready:
-            raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
+        self._require_hands()
         if self.pending + pictures > self._limits.pending:
             self._hear()
         if self.pending + pictures > self._limits.pending:
@@ -103,12 +105,26 @@ class Pool:
         self._dispatch()
         return jobs
 
+    def require_room_for_question(self) -> None:
+        """Raise NotReady without a hand, Overloaded where one more question after a heat map cannot wait."""
+        self._require_hands()
+        self._questions.require_room()
+
+    def submit_question(self, content: bytes, question: Question) -> Job:
+        """Take a picture for a heat map. Raises NotReady or Overloaded."""
+        self.require_room_for_question()
+        job = Job(content, self._plan.max_pixels, question)
+        self._questions.waiting.append(job)
+        self._dispatch()
+        return job
+
     def drop(self, jobs: Sequence[Job]) -> None:
         """Forget pictures that nobody waits for any more: those still in the queue never reach a hand."""
         for job in jobs:
             job.answer.cancel()
-            if job.begun is None and job in self._queue:
-                self._queue.remove(job)
+            queue = self._queue if job.question is None else self._questions.waiting
+            if job.begun is None and job in queue:
+                queue.remove(job)
 
     async def close(self) -> None:
         """End all hands, each after the picture that it has."""
@@ -118,6 +134,10 @@ class Pool:
         self._hands.clear()
         self._free.clear()
         await asyncio.gather(*(hand.close() for hand in self._living))
+
+    def _require_hands(self) -> None:
+        if not self.is_ready:
+            raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
 
     def _hear(self) -> None:
         """Take the hands' answers now, and give them new pictures.
@@ -131,15 +151,18 @@ class Pool:
                 hand.hear()
 
     def _dispatch(self) -> None:
-        while self._queue and self._free:
+        while self._free and (self._queue or self._questions.are_due):
             hand = self._free.pop()
             if hand.has_ended:
                 continue
-            job = self._queue.popleft()
+            job = (self._queue or self._questions.waiting).popleft()
             job.begun = perf_counter()
-            hand.ask(job.content, job.answer)
+            if job.question is not None:
+                self._questions.hands.add(hand)
+            hand.ask(job.content, job.question, job.answer)
 
     def _on_free(self, hand: Hand) -> None:
+        self._questions.hands.discard(hand)
         if hand in self._hands:
             self._free.append(hand)
             self._dispatch()
@@ -211,6 +234,7 @@ class Pool:
 
     def _dismiss(self, hand: Hand) -> None:
         self._hands.discard(hand)
+        self._questions.hands.discard(hand)
         if hand in self._free:
             self._free.remove(hand)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from tapetum.errors import BrokenPicture, PictureError
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.inference.engine import Engine
 from tapetum.scores import softmax
+
+if TYPE_CHECKING:
+    from tapetum.inference.cut import Cut
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,14 @@ class Predictor:
     def __init__(self, bundle: Bundle, engine: Engine, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         self.bundle = bundle
         self.engine = engine
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
+
+    @cached_property
+    def cut(self) -> "Cut | None":
+        """The graph cut open for heat maps, compiled when first asked for; None where there is no feature map."""
+        from tapetum.inference.cut import open_cut  # OpenVINO, which another engine starts without
+
+        return open_cut(self.bundle)
 
     def predict(self, pictures: Sequence[bytes]) -> list[Result]:
         """One result for each picture, in order: a bad picture costs its neighbours nothing."""
@@ -61,7 +73,7 @@ class Predictor:
         for row, content in enumerate(pictures):
             start = perf_counter()
             try:
-                picture = image.decode(content, self._max_pixels)
+                picture = image.decode(content, self.max_pixels)
                 arrays[row] = image.to_array(picture, self.bundle.facts.preprocess)
                 sizes[row] = picture.size
             except PictureError as error:

@@ -1,4 +1,4 @@
-"""How the front and a hand talk: frames of facts and bytes, and results as such frames.
+"""How the front and a hand talk: frames of facts and bytes, and answers as such frames.
 
 Facts are JSON and arrays are their own bytes, so that a hand which a hostile
 picture has taken over can send the front wrong numbers, and nothing worse.
@@ -12,7 +12,9 @@ import numpy as np
 
 from tapetum import errors
 from tapetum.errors import EngineError, PictureError
-from tapetum.inference.predictor import Prediction, Result
+from tapetum.inference.explain import Explanation
+from tapetum.inference.predictor import Prediction
+from tapetum.inference.showing import Answer, Shown
 
 _HEAD = struct.Struct(">II")
 _ARRAYS = ("probabilities", "logits", "features")
@@ -57,13 +59,28 @@ def take(received: bytearray, most_bytes: int) -> Frame | None:
     return frame
 
 
-def from_result(result: Result) -> bytes:
-    """A prediction, or the error of a picture, as a frame."""
-    if isinstance(result, PictureError):
-        return head(from_error(result), 0)
-    content = b"".join(np.asarray(getattr(result, name), np.float64).tobytes() for name in _ARRAYS)
-    facts = {name: getattr(result, name) for name in _SCALARS}
-    return head(facts | {"shape": [len(getattr(result, name)) for name in _ARRAYS]}, len(content)) + content
+def from_answer(answer: Answer) -> bytes:
+    """A prediction, a heat map, or the error of a picture, as a frame."""
+    if isinstance(answer, PictureError):
+        return head(from_error(answer), 0)
+    if isinstance(answer, Shown):
+        return _from_shown(answer)
+    content = b"".join(np.asarray(getattr(answer, name), np.float64).tobytes() for name in _ARRAYS)
+    facts = {name: getattr(answer, name) for name in _SCALARS}
+    return head(facts | {"shape": [len(getattr(answer, name)) for name in _ARRAYS]}, len(content)) + content
+
+
+def _from_shown(shown: Shown) -> bytes:
+    why = shown.explanation
+    numbers = np.concatenate([why.probabilities, why.evidence.ravel()], dtype=np.float64)
+    content = numbers.tobytes() + shown.png
+    facts = {
+        "why": why.label,
+        "method": why.method,
+        "box": why.box,
+        "shape": [len(why.probabilities), *why.evidence.shape],
+    }
+    return head(facts, len(content)) + content
 
 
 def from_error(error: Exception) -> dict[str, Any]:
@@ -71,13 +88,15 @@ def from_error(error: Exception) -> dict[str, Any]:
     return {"error": type(error).__name__, "message": str(error)}
 
 
-def to_result(frame: Frame) -> Result:
-    """The result in a frame. Raises the error in it unless it is a picture's, ValueError or KeyError without either."""
+def to_answer(frame: Frame) -> Answer:
+    """The answer in a frame. Raises the error in it unless it is a picture's, ValueError or KeyError without either."""
     if "error" in frame.facts:
         error = to_error(frame)
         if isinstance(error, PictureError):
             return error
         raise error
+    if "why" in frame.facts:
+        return _to_shown(frame)
     values = np.frombuffer(frame.content, np.float64)
     ends = np.cumsum(frame.facts["shape"])
     if len(ends) != len(_ARRAYS) or ends[-1] != len(values):
@@ -85,6 +104,21 @@ def to_result(frame: Frame) -> Result:
     arrays: dict[str, Any] = dict(zip(_ARRAYS, np.split(values, ends[:-1]), strict=True))
     scalars = {name: frame.facts[name] for name in _SCALARS}
     return Prediction(**scalars, **arrays)
+
+
+def _to_shown(frame: Frame) -> Shown:
+    classes, height, width = frame.facts["shape"]
+    size = 8 * (classes + height * width)
+    values = np.frombuffer(frame.content[:size], np.float64)
+    left, top, right, bottom = frame.facts["box"]
+    explanation = Explanation(
+        label=frame.facts["why"],
+        method=frame.facts["method"],
+        probabilities=values[:classes],
+        evidence=values[classes:].reshape(height, width).astype(np.float32),
+        box=(left, top, right, bottom),
+    )
+    return Shown(explanation, frame.content[size:])
 
 
 def to_error(frame: Frame) -> errors.TapetumError:

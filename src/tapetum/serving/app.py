@@ -14,7 +14,16 @@ from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
 from tapetum.logs.journal import Journal
-from tapetum.serving import alert_routes, logging_status, operations, problems, readings, system_readings, tracing
+from tapetum.serving import (
+    alert_routes,
+    explaining,
+    logging_status,
+    operations,
+    problems,
+    readings,
+    system_readings,
+    tracing,
+)
 from tapetum.serving.alarm import Alarm, measures
 from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
@@ -96,6 +105,7 @@ def create_app(
     app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
     app.include_router(router)
+    app.include_router(explaining.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)

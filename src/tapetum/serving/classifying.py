@@ -27,11 +27,11 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
     state = request.app.state
     outcomes: list[Outcome] = []
     try:
-        timeout_s = _timeout_s(request, state.settings.request_timeout_s)
+        timeout_s = timeout_s_of(request, state.settings.request_timeout_s)
         state.model.require_room()  # a refusal need not wait for the body
         with state.store.hold() as hold:
             contents = await read(hold)
-            outcomes = await state.model.predict(contents, timeout_s, _gone(request))
+            outcomes = await state.model.predict(contents, timeout_s, gone(request))
     except Exception as error:  # whatever ends a request is its outcome, and goes on to who answers it
         outcomes = [Outcome(error)]
         raise
@@ -47,7 +47,7 @@ def _records(request: Request, outcomes: list[Outcome], total_s: float) -> tuple
     return tuple(record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes)
 
 
-def _timeout_s(request: Request, most_s: float) -> float:
+def timeout_s_of(request: Request, most_s: float) -> float:
     """What the caller allows, at most what the service does. Raises MalformedRequest."""
     given = request.headers.get(TIMEOUT)
     if given is None:
@@ -59,7 +59,7 @@ def _timeout_s(request: Request, most_s: float) -> float:
     return min(seconds, most_s)
 
 
-async def _gone(request: Request) -> None:
+async def gone(request: Request) -> None:
     """Return when the client has hung up; its body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -13,10 +13,13 @@ from tapetum.bundle import Facts
 from tapetum.errors import DeadlinePassed, NotReady, TapetumError
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.pool import Pool
-from tapetum.inference.predictor import Prediction
+from tapetum.inference.showing import Answer, Form, Question, Shown
 from tapetum.inference.work import Job, Limits, Status
 from tapetum.serving.record import Outcome
 from tapetum.settings import Settings
+
+# Of the time that a caller allows: a heat map that takes longer ends by itself, so that it costs no worker.
+_SHARE_TO_COMPUTE = 0.8
 
 log = structlog.get_logger()
 
@@ -35,6 +38,7 @@ class Model:
             machine.cores() if settings.workers is None else settings.workers,
             Limits(
                 settings.max_pending,
+                settings.max_explains,
                 settings.max_pending_pixels,
                 settings.request_timeout_s,
                 settings.worker_max_bytes,
@@ -113,20 +117,32 @@ class Model:
 
         Raises NotReady, Overloaded or ClientDisconnect; all else is the outcome of one picture.
         """
-        leaving = asyncio.create_task(gone)
-        jobs: list[Job] = []
-        try:
+
+        def submit() -> list[Job]:
             self.require_room()
-            jobs = self._pool.submit(contents)
-            answers = asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
-            waited_for: set[asyncio.Future[Any]] = {answers, leaving}
-            await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            if leaving.done() and not answers.done():
-                raise ClientDisconnect
-            return [self._outcome(job, timeout_s) for job in jobs]
-        finally:
-            leaving.cancel()
-            self._pool.drop([job for job in jobs if not job.answer.done()])
+            return self._pool.submit(contents)
+
+        outcomes = []
+        for job, result in await self._ask(submit, timeout_s, gone):
+            assert not isinstance(result, Shown), "nobody asked why"
+            outcomes.append(Outcome(result, len(job.content), job.queue_s))
+        return outcomes
+
+    def require_room_to_explain(self) -> None:
+        """Raise NotReady or Overloaded where a picture would get no heat map, before its bytes are read."""
+        assert self.facts
+        self._pool.require_room_for_question()
+
+    async def explain(
+        self, content: bytes, label: str | None, form: Form, timeout_s: float, gone: Coroutine[Any, Any, None]
+    ) -> Shown:
+        """The heat map of one picture within `timeout_s`; raises whatever prevents it."""
+        question = Question(label, form, _SHARE_TO_COMPUTE * timeout_s)
+        ((_, result),) = await self._ask(lambda: [self._pool.submit_question(content, question)], timeout_s, gone)
+        if isinstance(result, Exception):
+            raise result
+        assert isinstance(result, Shown), "somebody asked why"
+        return result
 
     def drain(self) -> None:
         """Turn /ready to 503; requests are still taken."""
@@ -136,12 +152,28 @@ class Model:
         """End all hands; whoever calls it takes no more requests."""
         await self._pool.close()
 
-    def _outcome(self, job: Job, timeout_s: float) -> Outcome:
-        result: Prediction | Exception
-        if not job.answer.done():
-            where = "waiting for a worker" if job.begun is None else "computing"
-            result = DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
-        else:
-            # Only results and Exceptions are ever set; the type of a future allows for any BaseException.
-            result = job.answer.exception() or job.answer.result()  # type: ignore[assignment]
-        return Outcome(result, len(job.content), job.queue_s)
+    async def _ask(
+        self, submit: Callable[[], list[Job]], timeout_s: float, gone: Coroutine[Any, Any, None]
+    ) -> list[tuple[Job, Answer | Exception]]:
+        """What became of each job that is submitted. Raises what submitting raises, or ClientDisconnect."""
+        leaving = asyncio.create_task(gone)
+        jobs: list[Job] = []
+        try:
+            jobs = submit()
+            answers = asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
+            waited_for: set[asyncio.Future[Any]] = {answers, leaving}
+            await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done() and not answers.done():
+                raise ClientDisconnect
+            return [(job, _result(job, timeout_s)) for job in jobs]
+        finally:
+            leaving.cancel()
+            self._pool.drop([job for job in jobs if not job.answer.done()])
+
+
+def _result(job: Job, timeout_s: float) -> Answer | Exception:
+    if not job.answer.done():
+        where = "waiting for a worker" if job.begun is None else "computing"
+        return DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
+    # Only answers and Exceptions are ever set; the type of a future allows for any BaseException.
+    return job.answer.exception() or job.answer.result()  # type: ignore[return-value]

@@ -109,8 +109,8 @@ def _described(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
-_ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
+PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
+ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
 _MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
 
 
@@ -143,7 +143,7 @@ def metrics(request: Request, instruments: TheInstruments) -> Response:
     return Response(content, headers={"Content-Type": content_type})
 
 
-@router.post("/predict", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_ONE)
+@router.post("/predict", dependencies=[Depends(predicting)], responses=PROBLEMS, openapi_extra=ONE)
 async def predict(request: Request, model: TheModel) -> Answer:
     """Classify one picture, sent as the multipart field `file` or as the raw body."""
 
@@ -161,7 +161,7 @@ async def predict(request: Request, model: TheModel) -> Answer:
     )
 
 
-@router.post("/predict/batch", dependencies=[Depends(predicting)], responses=_PROBLEMS, openapi_extra=_MANY)
+@router.post("/predict/batch", dependencies=[Depends(predicting)], responses=PROBLEMS, openapi_extra=_MANY)
 async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
     """Classify pictures, each sent as a multipart field `files`: a result or a problem for each, in order."""
     settings = request.app.state.settings
