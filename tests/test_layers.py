@@ -39,7 +39,7 @@ HEAVY = {
         *("training/mlflow_tracking.py", "training/model_registry.py", "training/system_metrics.py"),
         "inference/mlflow_model.py",
     ),
-    "openvino": ("inference/openvino_engine.py", "machine.py"),
+    "openvino": ("inference/openvino_engine.py", "inference/cut.py", "machine.py"),
     "onnxruntime": ("inference/onnxruntime_engine.py",),
     "sklearn": ("data/sources.py",),
     "matplotlib": ("evaluation/",),

@@ -41,23 +41,21 @@ def why(bundle: Bundle, engine: str, picture: Image.Image, label: str | None = N
     return explain(Predictor(bundle, open_engine(engine, bundle, "fp32")), picture, label)
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
-def test_every_engine_gives_the_same_map(bundle, engine, picture):
-    expected, found = why(bundle, "torch", picture), why(bundle, engine, picture)
+@pytest.fixture(scope="module")
+def expected(bundle, picture) -> Explanation:
+    return why(bundle, "torch", picture, "b")
 
-    assert (found.method, found.label) == (METHODS[bundle.facts.architecture], expected.label)
+
+@pytest.mark.parametrize("engine", list(ENGINES))
+def test_every_engine_gives_the_same_map_of_a_class(bundle, engine, picture, expected):
+    found = why(bundle, engine, picture, "b")
+
+    assert (found.method, found.label) == (METHODS[bundle.facts.architecture], "b")
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
     np.testing.assert_allclose(found.evidence, expected.evidence, atol=0.02 * np.abs(expected.evidence).max())
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
-def test_any_class_can_be_asked_for(bundle, engine, picture):
-    labels = [why(bundle, engine, picture, label).label for label in bundle.facts.labels]
-
-    assert labels == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize("architecture", ["simple_cnn", "test_convnext", "resnet18"])
+@pytest.mark.parametrize("architecture", ["simple_cnn", "test_convnext"])
 def test_differences_through_the_head_are_its_gradient(architecture, tmp_path):
     network = build(architecture)
     recipe = Recipe(name="any", title="Any", image=SPEC, model={"architecture": architecture})
