@@ -27,6 +27,18 @@ class Service(NamedTuple):
     def lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
+    def logged(self, number: int = 1, **facts: object) -> list[dict[str, object]]:
+        """So many lines of these facts, once they are there: a line is written after what it tells of."""
+        found: list[dict[str, object]] = []
+
+        def are_there() -> bool:
+            found[:] = [line for line in self.lines() if facts.items() <= line.items()]
+            return len(found) >= number
+
+        self.until(are_there)
+        assert len(found) == number, found
+        return found
+
     def workers(self) -> list[int]:
         """The process ids of the compute processes that live."""
         return sorted(pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if self._is_worker(pid))

@@ -11,7 +11,6 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module may import from its own layer and from those before it.
 LAYERS = (
     {
-        "__init__",
         "errors",
         "progress",
         "registry",
@@ -30,7 +29,7 @@ LAYERS = (
     {"training", "watch"},
     {"evaluation", "serving"},
     {"delivery", "pipeline"},
-    {"cli", "__main__"},
+    {"cli", "__main__", "__init__"},
 )
 HEAVY = {
     "torch": ("models/", "training/", "inference/torch_engine.py"),

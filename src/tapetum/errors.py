@@ -10,6 +10,7 @@ TapetumError
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
 ├── WorkerLost             the process that computed a picture ended before it had answered
+├── ServiceError           a service that was asked refused, with its reason
 ├── ResourceError          the machine lacks what is needed: disk space, a free port
 ├── MailError              a mail was not sent; another attempt may succeed
 │   └── MailRefused        the mail server will not have it, however often it is asked
@@ -70,6 +71,15 @@ class EngineError(TapetumError):
 
 class WorkerLost(TapetumError):
     """The process that computed a picture ended before it had answered."""
+
+
+class ServiceError(TapetumError):
+    """A service that was asked refused; `status` is HTTP's, `problem` the type of the problem that it sent."""
+
+    def __init__(self, message: str, status: int, problem: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem
 
 
 class ResourceError(TapetumError):

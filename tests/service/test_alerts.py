@@ -106,7 +106,7 @@ def test_a_wrong_password_is_seen_wherever_one_looks(begin, server, bright):
     assert alert(service, "HighErrorRate")["last_mail"]["outcome"] == "failed"
     assert sample(service, "alert_mails_failed_total") == 2
     assert server.passwords == ["not-the-password"] * 2
-    (line,) = (line for line in service.lines() if line["event"] == "alert mail given up")
+    (line,) = service.logged(event="alert mail given up")
     assert "535" in line["reason"]
     assert "not-the-password" not in service.log.read_text() + str(shown)
 

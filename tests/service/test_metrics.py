@@ -307,11 +307,7 @@ def test_a_request_that_its_connection_refuses_is_counted_once_as_what_was_answe
         ("POST", "/predict", "408"): 1
     }
 
-    def lines() -> list[dict[str, object]]:
-        return [line for line in service.lines() if line.get("request_id") == "slow-1"]
-
-    service.until(lambda: len(lines()) == 1)
-    (line,) = lines()
+    (line,) = service.logged(request_id="slow-1")
     assert (line["status"], line["outcome"]) == (408, "request-too-slow")
 
 

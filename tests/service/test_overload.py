@@ -101,8 +101,8 @@ def test_the_picture_of_a_client_that_has_gone_leaves_the_queue(start, bright):
         # One picture is in the worker; the place of the two behind it is free again although nothing was computed.
         service.until(lambda: post(service, bright, "0.1").status_code == 504)
     assert post(service, bright).status_code == 200
-    gone = [line["path"] for line in service.lines() if line.get("outcome") == "client-gone"]
-    assert gone == ["/predict"] * 3
+    gone = service.logged(3, outcome="client-gone")
+    assert [line["path"] for line in gone] == ["/predict"] * 3
 
 
 def test_an_upload_of_several_megabytes_waits_in_memory(start, bright):

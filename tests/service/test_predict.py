@@ -114,11 +114,7 @@ def test_an_id_that_could_confuse_a_log_is_replaced(service, forged):
 def test_a_request_is_one_structured_line_without_its_picture(service, bright):
     request_id = service.client.post("/predict", files={"file": bright}).headers["X-Request-ID"]
 
-    def lines() -> list[dict[str, object]]:
-        return [line for line in service.lines() if line.get("request_id") == request_id]
-
-    service.until(lambda: bool(lines()))  # it is written after the answer
-    (line,) = lines()
+    (line,) = service.logged(request_id=request_id)
     assert line["event"] == "request"
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
     of_the_request = {"event", "level", "timestamp", "method", "path", "status", "latency_ms"} | IDS

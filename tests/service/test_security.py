@@ -81,7 +81,7 @@ def test_ids_of_the_trace_stand_in_answer_problem_and_log(service):
     assert response.headers["traceparent"] == f"00-{trace}-{problem['span_id']}-01"
     assert response.headers["tracestate"] == "shop=1"
     assert problem["trace_id"] == trace
-    line = next(line for line in service.lines() if line.get("request_id") == problem["request_id"])
+    (line,) = service.logged(event="request", request_id=problem["request_id"])
     assert (line["trace_id"], line["span_id"]) == (trace, problem["span_id"])
 
 

@@ -1,8 +1,7 @@
 """Many hands behind one queue: bounded, supervised, and without a word of HTTP.
 
 A picture is given to one hand, once. A hand that dies, stands still or grows
-too large is replaced, and costs the picture that it had. Heat maps take the
-hands that predictions leave over, and never more than half of them.
+too large is replaced, and costs the picture that it had.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ class Pool:
         self._replaced = 0
         self._limits = limits
         self._queue: deque[Job] = deque()
-        self._questions = Questions(limits.questions, at_once=max(1, self._size // 2))
+        self.questions = Questions(limits.questions, at_once=max(1, self._size // 2))
         self._hands: set[Hand] = set()  # those that may be asked
         self._free: list[Hand] = []
         self._living: set[Hand] = set()  # those and the ones that start or end
@@ -56,7 +55,7 @@ class Pool:
     @property
     def pending(self) -> int:
         """Pictures that wait or are computed, without those of heat maps."""
-        return len(self._queue) + len(self._hands) - len(self._free) - len(self._questions.hands)
+        return len(self._queue) + len(self._hands) - len(self._free) - len(self.questions.hands)
 
     @property
     def status(self) -> Status:
@@ -82,7 +81,8 @@ class Pool:
 
     def require_room(self, pictures: int = 1) -> None:
         """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
-        self._require_hands()
+        if not self.is_ready:
+            raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
         if self.pending + pictures > self._limits.pending:
             self._hear()
         if self.pending + pictures > self._limits.pending:
@@ -105,16 +105,10 @@ class Pool:
         self._dispatch()
         return jobs
 
-    def require_room_for_question(self) -> None:
-        """Raise NotReady without a hand, Overloaded where one more question after a heat map cannot wait."""
-        self._require_hands()
-        self._questions.require_room()
-
     def submit_question(self, content: bytes, question: Question) -> Job:
         """Take a picture for a heat map. Raises NotReady or Overloaded."""
-        self.require_room_for_question()
-        job = Job(content, self._plan.max_pixels, question)
-        self._questions.waiting.append(job)
+        self.require_room(pictures=0)
+        job = self.questions.take(Job(content, self._plan.max_pixels, question))
         self._dispatch()
         return job
 
@@ -122,7 +116,7 @@ class Pool:
         """Forget pictures that nobody waits for any more: those still in the queue never reach a hand."""
         for job in jobs:
             job.answer.cancel()
-            queue = self._queue if job.question is None else self._questions.waiting
+            queue = self._queue if job.question is None else self.questions.waiting
             if job.begun is None and job in queue:
                 queue.remove(job)
 
@@ -134,10 +128,6 @@ class Pool:
         self._hands.clear()
         self._free.clear()
         await asyncio.gather(*(hand.close() for hand in self._living))
-
-    def _require_hands(self) -> None:
-        if not self.is_ready:
-            raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
 
     def _hear(self) -> None:
         """Take the hands' answers now, and give them new pictures.
@@ -151,18 +141,17 @@ class Pool:
                 hand.hear()
 
     def _dispatch(self) -> None:
-        while self._free and (self._queue or self._questions.are_due):
+        while self._free and (self._queue or self.questions.are_due):
             hand = self._free.pop()
             if hand.has_ended:
                 continue
-            job = (self._queue or self._questions.waiting).popleft()
+            job = (self._queue or self.questions.waiting).popleft()
             job.begun = perf_counter()
-            if job.question is not None:
-                self._questions.hands.add(hand)
+            self.questions.begin(job, hand)
             hand.ask(job.content, job.question, job.answer)
 
     def _on_free(self, hand: Hand) -> None:
-        self._questions.hands.discard(hand)
+        self.questions.hands.discard(hand)
         if hand in self._hands:
             self._free.append(hand)
             self._dispatch()
@@ -234,7 +223,7 @@ class Pool:
 
     def _dismiss(self, hand: Hand) -> None:
         self._hands.discard(hand)
-        self._questions.hands.discard(hand)
+        self.questions.hands.discard(hand)
         if hand in self._free:
             self._free.remove(hand)
 

@@ -63,7 +63,10 @@ class Job:
 
 
 class Questions:
-    """Pictures for heat maps: at most `limit` wait or are at a hand, at most `at_once` of these are at hands."""
+    """Pictures for heat maps: they take the hands that predictions leave over, and at most `at_once` of them.
+
+    `limit` is of those that wait or are at a hand.
+    """
 
     def __init__(self, limit: int, at_once: int) -> None:
         self.waiting: deque[Job] = deque()
@@ -75,6 +78,17 @@ class Questions:
     def are_due(self) -> bool:
         """Whether one waits that a hand may be given."""
         return bool(self.waiting) and len(self.hands) < self._at_once
+
+    def begin(self, job: Job, hand: object) -> None:
+        """Note that a hand has a job, where that is a question."""
+        if job.question is not None:
+            self.hands.add(hand)
+
+    def take(self, job: Job) -> Job:
+        """Have a job wait. Raises Overloaded."""
+        self.require_room()
+        self.waiting.append(job)
+        return job
 
     def require_room(self) -> None:
         """Raise Overloaded where no more can wait."""

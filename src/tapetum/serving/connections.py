@@ -7,16 +7,14 @@ trickles in byte by byte, or an answer that nobody reads, would hold on for ever
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, cast
 
-from starlette.responses import Response
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tapetum.serving import problems
 from tapetum.serving.middleware import conclude, identify, tell
-from tapetum.serving.problems import Kind
+from tapetum.serving.problems import Kind, Written
 from tapetum.serving.record import OTHER, Observer, Refusal
 
 MOST_HEAD_BYTES = 32_768
@@ -33,7 +31,7 @@ class Limits:
     head_s: float
     body_s: float
     is_draining: Callable[[], bool]
-    refusal: Callable[[Scope], Response | None]
+    refusal: Callable[[Scope], Written | None]
 
 
 class Connection(HttpToolsProtocol):
@@ -114,20 +112,16 @@ class Connection(HttpToolsProtocol):
         # page's request needs them: without the headers of CORS it could not read that it was refused. And each
         # answer begins the next in the pipeline, from within.
         needs_layers = self.pipeline or any(name == b"origin" for name, _ in cycle.scope["headers"])
-        response = None if needs_layers else self._limits.refusal(cast(Scope, cycle.scope))
-        if response is None:
+        written = None if needs_layers else self._limits.refusal(cast(Scope, cycle.scope))
+        if written is None:
             super()._start_asgi_task(cycle, app)
         else:
-            self._say(cycle, response)
+            self._say(cycle, written)
 
-    def _say(self, cycle: RequestResponseCycle, response: Response) -> None:
-        """Write a whole answer; what is still to come of the request's body is ignored."""
-        leaves = b"" if cycle.keep_alive and not self._limits.is_draining() else b"connection: close\r\n"
-        headers = [*self.server_state.default_headers, *response.raw_headers]
-        head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-        phrase = HTTPStatus(response.status_code).phrase
-        start = f"HTTP/1.1 {response.status_code} {phrase}\r\n".encode()
-        self.transport.write(start + head + leaves + b"\r\n" + bytes(response.body))
+    def _say(self, cycle: RequestResponseCycle, written: Written) -> None:
+        """Give a whole answer; what is still to come of the request's body is ignored."""
+        leaves = not cycle.keep_alive or self._limits.is_draining()
+        self.transport.write(written.to_bytes(is_last=leaves))
         cycle.response_started = cycle.response_complete = True
         if leaves:
             self._stop()
@@ -202,6 +196,6 @@ class Connection(HttpToolsProtocol):
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
         """Write a problem; the bytes of its body."""
-        head, body = problems.raw_answer(kind, detail, *identify(scope))
-        self.transport.write(head + body)
-        return len(body)
+        written = problems.write(kind, detail, *identify(scope))
+        self.transport.write(written.to_bytes(is_last=True))
+        return len(written.body)

@@ -1,9 +1,8 @@
 """Refuses predictions while the queue is full or no worker is there, before anything else is done for them."""
 
-from time import monotonic
+from time import monotonic, perf_counter
 
 import structlog
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,6 +10,7 @@ from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import conclude, identify, tell
+from tapetum.serving.problems import Written
 from tapetum.serving.record import Observer, Outcome
 
 _ROUTES = ("/predict", "/predict/batch")
@@ -28,8 +28,9 @@ class Door:
         self._refused = 0
         self._log_at = 0.0
 
-    def refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that is not let in; None for one that is."""
+    def refusal(self, scope: Scope) -> Written | None:
+        """The answer to a request that is not let in, which is then recorded; None for one that is."""
+        start = perf_counter()
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
             return None
         if not self._model.is_loaded:
@@ -37,23 +38,21 @@ class Door:
         try:
             self._model.require_room()
         except Unavailable as error:
-            return self._refuse(error, scope)
+            return self._refuse(error, scope, start)
         return None
 
-    def _refuse(self, error: Unavailable, scope: Scope) -> Response:
+    def _refuse(self, error: Unavailable, scope: Scope, start: float) -> Written:
         ids, carried = identify(scope)
-        response = problems.answer(Request(scope), error)
-        response.headers.update(carried)
-        facts = self._model.facts
-        refused = record.make(Outcome(error), ids["request_id"], scope["path"], 0.0, facts.name, facts.version)
-        scope["state"].update(records=(refused,), route=scope["path"])
-        exchange = conclude(scope, response.status_code, 0, len(response.body), 0.0)
-        tell(self._observers, exchange)
+        written = problems.write(problems.kind_of(error), str(error), ids, carried)
+        facts, total_s = self._model.facts, perf_counter() - start
+        refused = record.make(Outcome(error), ids["request_id"], scope["path"], total_s, facts.name, facts.version)
+        scope["state"].update(records=(refused,), route=scope["path"], problem=refused.outcome)
+        tell(self._observers, conclude(scope, refused.status, 0, len(written.body), total_s))
         self._refused += 1
         if monotonic() >= self._log_at:
             log.warning("requests are refused", reason=str(error), refused=self._refused)
             self._refused, self._log_at = 0, monotonic() + _LOG_EVERY_S
-        return response
+        return written
 
 
 class Doorway:
@@ -64,5 +63,6 @@ class Doorway:
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = self._door.refusal(scope)
-        await (self.app if response is None else response)(scope, receive, send)
+        written = self._door.refusal(scope)
+        answer = self.app if written is None else Response(written.body, written.status, written.headers)
+        await answer(scope, receive, send)

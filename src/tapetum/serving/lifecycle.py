@@ -131,7 +131,8 @@ class Model:
     def require_room_to_explain(self) -> None:
         """Raise NotReady or Overloaded where a picture would get no heat map, before its bytes are read."""
         assert self.facts
-        self._pool.require_room_for_question()
+        self._pool.require_room(pictures=0)
+        self._pool.questions.require_room()
 
     async def explain(
         self, content: bytes, label: str | None, form: Form, timeout_s: float, gone: Coroutine[Any, Any, None]

@@ -17,6 +17,7 @@ from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal,
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _QUIET = {"/health", "/ready", "/metrics"}
+_OF_IDS = {problems.REQUEST_ID.lower().encode(), tracing.TRACEPARENT.encode(), tracing.TRACESTATE.encode()}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 
@@ -28,7 +29,7 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
     state = scope.setdefault("state", {})
     if "ids" in state:
         return state["ids"], state["carried"]
-    headers = Headers(scope=scope)
+    headers = Headers(raw=[pair for pair in scope["headers"] if pair[0] in _OF_IDS])
     given = headers.get(problems.REQUEST_ID, "")
     request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
     trace = tracing.follow(headers)

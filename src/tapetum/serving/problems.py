@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 from fastapi import FastAPI, Request
@@ -47,6 +48,21 @@ class Kind:
     status: int
     slug: str
     title: str
+
+
+class Written(NamedTuple):
+    """A whole response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def to_bytes(self, *, is_last: bool) -> bytes:
+        """As it goes over a connection, which the last one ends."""
+        head = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]
+        head += [f"{name.lower()}: {value}" for name, value in self.headers.items()]
+        end = ("connection: close", "", "") if is_last else ("", "")
+        return "\r\n".join((*head, *end)).encode() + self.body
 
 
 # An error is answered by the entry of its nearest ancestor.
@@ -108,14 +124,11 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     return _response(problem, _HEADERS.get(problem.status))
 
 
-def raw_answer(kind: Kind, detail: str, ids: Ids, carried: dict[str, str]) -> tuple[bytes, bytes]:
-    """The head and the body of an HTTP response that ends the connection, given without the application."""
+def write(kind: Kind, detail: str, ids: Ids, carried: dict[str, str]) -> Written:
+    """The response of a problem that is given without the application."""
     body = _problem(kind, detail, ids).model_dump_json().encode()
-    phrase = HTTPStatus(kind.status).phrase
-    head = [f"HTTP/1.1 {kind.status} {phrase}", f"content-type: {MEDIA_TYPE}", f"content-length: {len(body)}"]
-    headers = carried | _HEADERS.get(kind.status, {})
-    head += [f"{name.lower()}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*head, "connection: close", "", ""]).encode(), body
+    own = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+    return Written(kind.status, own | carried | _HEADERS.get(kind.status, {}), body)
 
 
 def install(app: FastAPI) -> None:

@@ -1,6 +1,7 @@
 """The server process: a port that is surely ours, then the application, then a clean end."""
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -36,6 +37,12 @@ class _Server(uvicorn.Server):
         self._journal = journal
         self._drain_s = drain_s
         self._close_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and let collections of garbage pass over what will stay: they took a quarter of a refusal's time."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, at once on Ctrl-C; the second ends the process, and with it the workers."""

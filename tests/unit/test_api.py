@@ -1,0 +1,60 @@
+"""The names that programs import."""
+
+import subprocess
+import sys
+
+import pytest
+
+import tapetum
+from tapetum.errors import BrokenPicture, BundleError, NotAPicture
+
+
+def test_the_names_are_those_that_are_promised():
+    assert tapetum.__all__ == ["Answer", "Classifier", "Client", "__version__", "load"]
+    assert set(dir(tapetum)) == set(tapetum.__all__)
+    assert all(getattr(tapetum, name) for name in tapetum.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'tapetum' has no attribute 'lode'"):
+        tapetum.lode  # noqa: B018  # to ask is the test
+
+
+def test_importing_the_package_imports_nothing_large():
+    script = "import sys, tapetum; print(sorted({'numpy', 'httpx', 'openvino'} & set(sys.modules)))"
+
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "[]\n"
+
+
+def test_a_picture_is_a_path_or_its_content(bundle_path, bright, tmp_path):
+    (tmp_path / "bright.png").write_bytes(bright)
+    model = tapetum.load(bundle_path)
+
+    answers = [model.predict(picture) for picture in (bright, tmp_path / "bright.png", str(tmp_path / "bright.png"))]
+
+    assert [answer.label for answer in answers] == ["bright"] * 3
+    assert list(answers[0].probabilities) == list(model.labels)
+    assert answers[0].confidence == max(answers[0].probabilities.values())
+    assert model.facts.name
+
+
+def test_a_picture_that_cannot_be_used_is_an_error_of_its_own(bundle_path, bright, tmp_path):
+    (tmp_path / "bright.png").write_bytes(bright)
+    (tmp_path / "diary.png").write_bytes(b"dear diary")
+    model = tapetum.load(str(bundle_path))
+
+    with pytest.raises(NotAPicture):
+        model.predict(b"dear diary")
+    with pytest.raises(BrokenPicture, match=r"away\.png cannot be read: No such file"):
+        model.predict(tmp_path / "away.png")
+    bad, missing, good = model.predict_many(tmp_path / name for name in ("diary.png", "away.png", "bright.png"))
+    assert isinstance(bad, NotAPicture)
+    assert isinstance(missing, BrokenPicture)
+    assert good.label == "bright"
+
+
+def test_a_folder_that_is_no_bundle_is_said_to_be_none(tmp_path):
+    with pytest.raises(BundleError, match="is not a bundle"):
+        tapetum.load(tmp_path)
