@@ -98,10 +98,13 @@ def to_answer(frame: Frame) -> Answer:
     if "why" in frame.facts:
         return _to_shown(frame)
     values = np.frombuffer(frame.content, np.float64)
-    ends = np.cumsum(frame.facts["shape"])
-    if len(ends) != len(_ARRAYS) or ends[-1] != len(values):
+    arrays: dict[str, Any] = {}
+    start = 0
+    for name, size in zip(_ARRAYS, frame.facts["shape"], strict=True):
+        arrays[name] = values[start : start + size]
+        start += size
+    if start != len(values):
         raise ValueError(f"{len(values)} numbers for arrays of {frame.facts['shape']}")
-    arrays: dict[str, Any] = dict(zip(_ARRAYS, np.split(values, ends[:-1]), strict=True))
     scalars = {name: frame.facts[name] for name in _SCALARS}
     return Prediction(**scalars, **arrays)
 

@@ -21,6 +21,7 @@ from tapetum.serving import (
     operations,
     problems,
     readings,
+    routes,
     system_readings,
     tracing,
 )
@@ -33,7 +34,6 @@ from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
 from tapetum.serving.problems import Problem
 from tapetum.serving.record import InFlight, Observer
-from tapetum.serving.routes import router
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
@@ -104,7 +104,8 @@ def create_app(
     app.state.door = Door(model, observers)
     app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
-    app.include_router(router)
+    routes.install(app)
+    app.include_router(routes.router)
     app.include_router(explaining.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)

@@ -14,6 +14,7 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from tapetum import settings as names
 from tapetum.errors import ConfigError, SwitchedOff, Unauthorised
@@ -119,6 +120,12 @@ async def _offered(
     header: Annotated[str | None, Security(_HEADER)],
 ) -> str:
     return bearer.credentials if bearer else header or ""
+
+
+def offered(request: Request) -> str:
+    """The key that a request brings, or nothing; the same as FastAPI finds for other routes."""
+    scheme, credentials = get_authorization_scheme_param(request.headers.get("Authorization"))
+    return credentials if scheme.lower() == "bearer" and credentials else request.headers.get(API_KEY, "")
 
 
 Offered = Annotated[str, Depends(_offered)]

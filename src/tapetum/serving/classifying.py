@@ -43,7 +43,7 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
 def _records(request: Request, outcomes: list[Outcome], total_s: float) -> tuple[Record, ...]:
     model: Model = request.app.state.model
     name, version = (model.facts.name, model.facts.version) if model.is_loaded else (None, None)
-    request_id, path = request.state.request_id, request.url.path
+    request_id, path = request.state.request_id, request.scope["path"]
     return tuple(record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes)
 
 

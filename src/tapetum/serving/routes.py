@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, Field
 
 from tapetum import __version__
@@ -11,6 +11,7 @@ from tapetum.bundle import Facts
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import classifying, problems, uploads
 from tapetum.serving.auth import predicting, probing
+from tapetum.serving.direct import Direct
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.problems import MEDIA_TYPE, Problem
@@ -143,8 +144,7 @@ def metrics(request: Request, instruments: TheInstruments) -> Response:
     return Response(content, headers={"Content-Type": content_type})
 
 
-@router.post("/predict", dependencies=[Depends(predicting)], responses=PROBLEMS, openapi_extra=ONE)
-async def predict(request: Request, model: TheModel) -> Answer:
+async def predict(request: Request) -> Response:
     """Classify one picture, sent as the multipart field `file` or as the raw body."""
 
     async def read(hold: uploads.Hold) -> list[bytes]:
@@ -153,16 +153,12 @@ async def predict(request: Request, model: TheModel) -> Answer:
     (outcome,) = await classifying.classify(request, read)
     if isinstance(outcome.result, Exception):
         raise outcome.result
-    facts = model.facts
-    return Answer(
-        **_classification(outcome.result, facts).model_dump(),
-        request_id=request.state.request_id,
-        model=name_of(facts),
-    )
+    facts = request.app.state.model.facts
+    fields = _classified(outcome.result, facts)
+    return _json(Answer(**fields, request_id=request.state.request_id, model=name_of(facts)))
 
 
-@router.post("/predict/batch", dependencies=[Depends(predicting)], responses=PROBLEMS, openapi_extra=_MANY)
-async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
+async def predict_batch(request: Request) -> Response:
     """Classify pictures, each sent as a multipart field `files`: a result or a problem for each, in order."""
     settings = request.app.state.settings
     most = min(settings.max_batch, settings.max_pending)
@@ -171,26 +167,49 @@ async def predict_batch(request: Request, model: TheModel) -> BatchAnswer:
         return await uploads.pictures(request, hold, most)
 
     outcomes = await classifying.classify(request, read)
-    facts = model.facts
+    facts = request.app.state.model.facts
 
     def result(outcome: Outcome) -> Classification | Problem:
         if isinstance(outcome.result, Exception):
             return problems.describe(outcome.result, request.state.ids)
-        return _classification(outcome.result, facts)
+        return Classification(**_classified(outcome.result, facts))
 
-    return BatchAnswer(
-        results=[result(outcome) for outcome in outcomes], request_id=request.state.request_id, model=name_of(facts)
-    )
+    results = [result(outcome) for outcome in outcomes]
+    return _json(BatchAnswer(results=results, request_id=request.state.request_id, model=name_of(facts)))
 
 
-def _classification(prediction: Prediction, facts: Facts) -> Classification:
-    return Classification(
-        prediction=prediction.label,
-        probability=prediction.confidence,
-        confidence=prediction.confidence,
-        probabilities=dict(zip(facts.labels, prediction.probabilities.tolist(), strict=True)),
-        inference_time_ms=prediction.inference_s * 1000,
-    )
+def install(app: FastAPI) -> None:
+    """Add the routes that classify, which go before all others since they are asked most."""
+    for path, answer, endpoint, described in (
+        ("/predict", Answer, predict, ONE),
+        ("/predict/batch", BatchAnswer, predict_batch, _MANY),
+    ):
+        app.router.add_api_route(
+            path,
+            endpoint,
+            methods=["POST"],
+            response_model=answer,
+            dependencies=[Depends(predicting)],
+            responses=PROBLEMS,
+            openapi_extra=described,
+            route_class_override=Direct,
+        )
+
+
+def _json(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _classified(prediction: Prediction, facts: Facts) -> dict[str, Any]:
+    """The fields of a Classification."""
+    confidence = prediction.confidence
+    return {
+        "prediction": prediction.label,
+        "probability": confidence,
+        "confidence": confidence,
+        "probabilities": dict(zip(facts.labels, prediction.probabilities.tolist(), strict=True)),
+        "inference_time_ms": prediction.inference_s * 1000,
+    }
 
 
 def name_of(facts: Facts) -> ModelName:
