@@ -10,7 +10,7 @@ from tapetum.inference.explain import Explanation
 
 View = Literal["overlay", "map"]
 
-MOST_SIDE = 1024  # of a drawing: at most 3.2 MB as PNG, and some 50 ms to make
+MOST_SIDE = 1024  # of a drawing, which is then at most 3.2 MB as PNG
 # From brown to yellow and from dark to light: over grey, whatever has a colour is heat. A ramp that begins with blue
 # passes through what is grey for the colour-blind.
 _STOPS = (0.0, 0.5, 1.0)
