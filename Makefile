@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,dev]' --constraint lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,otel,dev]' --constraint lock.txt
 	@touch $@
 
 $(TOOLS): $(INSTALLED) Makefile
@@ -55,6 +55,7 @@ include $(wildcard deploy/*.mk)
 ##@ Data
 # What data-setup sets up stands in params.yaml, unless the command line says it.
 SET_UP = $(or $(DATASET),$(shell sed -n 's/^dataset: //p' params.yaml))
+CORRECTED = $(shell sed -n 's/^corrections: //p' params.yaml)
 MOST = $(or $(LIMIT),$(if $(DATASET),0,$(shell sed -n 's/^limit: //p' params.yaml)))
 
 download: $(INSTALLED) ## Photographs from Kaggle into data/cats-dogs (DATASET=cifar10 LIMIT=1000)
@@ -73,20 +74,20 @@ data-with-dvc:
 	@git rev-parse 2>/dev/null || $(BIN)/dvc config --local --quiet core.no_scm true
 	@sed -e 's/^dataset: .*/dataset: $(SET_UP)/' -e 's/^limit: .*/limit: $(MOST)/' params.yaml > .params.yaml
 	@if cmp -s .params.yaml params.yaml; then rm .params.yaml; else mv .params.yaml params.yaml; fi
-	@$(BIN)/dvc repro
+	@$(BIN)/dvc repro check split
 
-# The stages of dvc.yaml, by the dates of their files.
+# The same stages of dvc.yaml, by the dates of their files.
 data/%.tar:
 	@$(BIN)/tapetum data fetch $(or $(wildcard recipes/$*.yaml),$*) --to $@ --limit $(MOST)
 
-data/%.report.json: data/%.tar
-	@$(BIN)/tapetum data check $< --out $@ --html data/$*.report.html || test $$? -eq 1
+data/%.report.json: data/%.tar $(CORRECTED)
+	@$(BIN)/tapetum data check $< $(addprefix --corrections ,$(CORRECTED)) --out $@ --html data/$*.report.html || test $$? -eq 1
 
 # Without the manifest before, to whose division split would keep: this one comes from the pictures alone.
 .SECONDEXPANSION:
-data/%.manifest.json: data/%.tar $$(wildcard recipes/$$*.yaml)
+data/%.manifest.json: data/%.tar $(CORRECTED) $$(wildcard recipes/$$*.yaml)
 	@rm -f $@
-	@$(BIN)/tapetum data split $< $(addprefix --recipe ,$(wildcard recipes/$*.yaml)) --out $@
+	@$(BIN)/tapetum data split $< $(addprefix --corrections ,$(CORRECTED)) $(addprefix --recipe ,$(wildcard recipes/$*.yaml)) --out $@
 
 .PRECIOUS: data/%.tar
 

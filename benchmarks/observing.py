@@ -10,7 +10,6 @@ in processor time.
 """
 
 import argparse
-import asyncio
 import multiprocessing
 import statistics
 import timeit
@@ -25,9 +24,9 @@ from time import process_time, sleep
 import httpx
 import prometheus_client
 import uvicorn
-from load import HOST, closed, picture, post
 
 from tapetum import metrics
+from tapetum.delivery import load, target
 from tapetum.logs.setup import configure
 from tapetum.serving.app import create_app
 from tapetum.serving.instruments import Expected, Instruments
@@ -35,6 +34,7 @@ from tapetum.serving.record import Exchange, Record
 from tapetum.serving.tallies import Histograms
 from tapetum.settings import Settings
 
+HOST = "127.0.0.1"
 CLIENTS = 8
 PICTURE = Record(
     "id", "/predict", "answered", 200, 20_000, 0.001, 0.02, 400, 300, 0.002, 0.003, "cat", 0.8, 0.6, "pets", "1"
@@ -106,20 +106,21 @@ def cpu_us(pid: int) -> float:
 
 def compare(bundle: Path, port: int, rounds: int, seconds: float) -> None:
     """Print the throughput of both services, and what the observers cost of it."""
-    request = post(picture(400, 300))
+    contents = target.generated()
     rates: dict[bool, list[float]] = {True: [], False: []}
     costs: dict[bool, list[float]] = {True: [], False: []}
     with ExitStack() as stack:
         kinds = (True, False)
         ports = {kind: port + number for number, kind in enumerate(kinds)}
         pids = {kind: stack.enter_context(service(bundle, ports[kind], kind)) for kind in kinds}
+        asked = {kind: target.pictures(f"http://{HOST}:{ports[kind]}", contents, {}) for kind in kinds}
         for kind in kinds:
-            asyncio.run(closed(ports[kind], request, CLIENTS, seconds))
+            load.run(load.closed(asked[kind], CLIENTS, seconds))
         for number in range(rounds):
             for kind in kinds if number % 2 else reversed(kinds):
                 before = cpu_us(pids[kind])
-                seen = asyncio.run(closed(ports[kind], request, CLIENTS, seconds))
-                rates[kind].append(seen.rate(200))
+                seen = load.run(load.closed(asked[kind], CLIENTS, seconds))
+                rates[kind].append(seen.rate())
                 costs[kind].append((cpu_us(pids[kind]) - before) / len(seen.latencies_s[200]))
     print(f"{bundle}: {rounds} rounds of {seconds:g} s each, {CLIENTS} clients")
     for kind, name in ((False, "without observers"), (True, "with all of them")):

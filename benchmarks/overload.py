@@ -9,33 +9,55 @@ which must not take from each other what is measured.
 """
 
 import argparse
-import asyncio
+import io
 import os
 from pathlib import Path
 
-from load import closed, opened, picture, post, service
+import numpy as np
+from PIL import Image
+
+from tapetum.delivery import load, target
+from tapetum.delivery.load import Seen
+from tapetum.delivery.own_service import own_service
 
 TIMES = 5
 
 
-def measure(bundle: Path, content: bytes, workers: str | None, port: int, duration_s: float) -> None:
-    """Print three lines for one shape of the service."""
-    request = post(content)
+def picture(width: int, height: int) -> bytes:
+    """A JPEG of few bytes for its size, so that its work is the decoder's and not the generator's."""
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=60)
+    return stream.getvalue()
+
+
+def quantiles_ms(seen: Seen, status: int) -> str:
+    """Median and 99th percentile of a status' latencies."""
+    found = [seen.quantile_s(share, status) for share in (0.5, 0.99)]
+    return "/".join("-" if value is None else f"{value * 1000:.1f}" for value in found)
+
+
+def measure(bundle: Path, contents: list[bytes], workers: str | None, cores: set[int], duration_s: float) -> None:
+    """Print three lines for one shape of the service, which has `cores` to itself."""
     chosen = {} if workers is None else {"TAPETUM_WORKERS": workers}
-    with service(bundle, port, {max(os.sched_getaffinity(0)) + 1}, **chosen):
-        asyncio.run(closed(port, request, 8, 1.0))
-        peak = asyncio.run(closed(port, request, 8, duration_s))
-        capacity = peak.rate(200)
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)  # the service takes over what it is started with
+    with own_service(bundle, **chosen) as service:
+        os.sched_setaffinity(0, own)
+        asked = target.pictures(service.url, contents, {})
+        load.run(load.closed(asked, 8, 1.0))
+        peak = load.run(load.closed(asked, 8, duration_s))
+        capacity = peak.rate()
         name = "workers" if workers is None else f"workers={workers}"
-        print(f"{name:10} closed loop    {capacity:7.0f}/s  accepted p50/p99 {peak.quantiles_ms(200)} ms")
+        print(f"{name:10} closed loop    {capacity:7.0f}/s  accepted p50/p99 {quantiles_ms(peak, 200)} ms")
         for times in (1, TIMES):
-            seen = asyncio.run(opened(port, request, capacity * times, duration_s))
+            seen = load.run(load.opened(asked, load.arrivals(capacity * times, duration_s, are_even=True)))
             others = {status: len(found) for status, found in seen.latencies_s.items() if status not in (200, 503)}
             print(
-                f"{name:10} {times}x, {seen.offered:6.0f}/s  {seen.rate(200):7.0f}/s  "
-                f"accepted p50/p99 {seen.quantiles_ms(200)} ms, refused {seen.rate(503):.0f}/s "
-                f"in {seen.quantiles_ms(503)} ms, others {others or 'none'}; "
-                f"{seen.rate(200) / capacity:.0%} of the peak"
+                f"{name:10} {times}x, {seen.number / seen.asking_s:6.0f}/s  {seen.rate():7.0f}/s  "
+                f"accepted p50/p99 {quantiles_ms(seen, 200)} ms, refused {seen.rate(503):.0f}/s "
+                f"in {quantiles_ms(seen, 503)} ms, others {others or 'none'}; "
+                f"{seen.rate() / capacity:.0%} of the peak"
             )
 
 
@@ -46,15 +68,14 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="instead of a generated one of 2000×1500")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--port", type=int, default=8123)
     given = parser.parse_args()
-    *own, _ = sorted(os.sched_getaffinity(0))
+    *own, last = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, own)
-    content = given.picture.read_bytes() if given.picture else picture(2000, 1500)
-    print(f"a picture of {len(content):,} bytes, {given.seconds:g} s each")
+    contents = [given.picture.read_bytes() if given.picture else picture(2000, 1500)]
+    print(f"a picture of {len(contents[0]):,} bytes, {given.seconds:g} s each")
     for _ in range(given.rounds):
         for workers in (None, "0"):
-            measure(given.bundle, content, workers, given.port, given.seconds)
+            measure(given.bundle, contents, workers, {last}, given.seconds)
 
 
 if __name__ == "__main__":

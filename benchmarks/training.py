@@ -152,9 +152,9 @@ def _tapetum(manifest: Manifest, epochs: int, seed: int, out: Path) -> dict[str,
     shutil.rmtree(out / "cache", ignore_errors=True)
     (out / run.CHECKPOINT).unlink(missing_ok=True)
     start = perf_counter()
-    network = run.train(chosen, manifest, out, out / "cache", NullRun(), lambda result: None, silent)
+    trained = run.train(chosen, manifest, out, out / "cache", NullRun(), lambda result: None, silent)
     seconds = perf_counter() - start
-    measured = measure(export(network, chosen, manifest, out / "draft"), manifest, "test", "openvino", "fp32")
+    measured = measure(export(trained.network, chosen, manifest, out / "draft"), manifest, "test", "openvino", "fp32")
     return {
         "pictures_per_s": round(epochs * len(manifest.part("train")) / seconds, 2),
         "accuracy": round(float(np.mean(measured.logits.argmax(1) == measured.truth)), 4),

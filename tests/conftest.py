@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tapetum import bundle as bundles
 from tapetum import pipeline, recipe
+from tapetum.data import manifest as manifests
+from tapetum.evaluation.quantise import quantise
 from tapetum.progress import silent
+from tapetum.quantised import Bounds
 from tapetum.training.tracking import NullTracker
 
 
@@ -72,6 +76,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle_path(trained: Path) -> Path:
     """A sealed bundle, not to be changed."""
     return trained / "bundle"
+
+
+@pytest.fixture(scope="session")
+def int8_path(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sealed bundle with a graph in int8, not to be changed."""
+    out = tmp_path_factory.mktemp("int8") / "bundle"
+    outcome = quantise(bundles.load(trained / "bundle"), manifests.load(trained / "manifest.json"), out, Bounds())
+    assert outcome.bundle is not None
+    return out
 
 
 @pytest.fixture(scope="session")

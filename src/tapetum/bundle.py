@@ -2,6 +2,7 @@
 
     bundle.json          what it is, and the SHA-256 of every other file
     model.onnx           uint8 (N, H, W, 3) -> logits (N, K) and pooled features (N, C)
+    model.int8.onnx      the same in int8; there where `tapetum export` made it
     weights.safetensors  the same weights, for torch
     golden/              pictures as people have them, and the answers they must get
     predictions.json     what the model answered on the test part
@@ -14,6 +15,7 @@ A draft lists no hashes yet: it can be evaluated and gated, never served.
 
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +27,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tapetum import files
 from tapetum.errors import BundleError
 from tapetum.image import Preprocess
+from tapetum.quantised import Quantised
 from tapetum.scores import Scores
 
 SCHEMA_VERSION = 1
-Precision = Literal["fp32", "bf16"]
-FACTS, GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, HISTORY, CARD, REPORT = (
+Precision = Literal["fp32", "bf16", "int8"]
+FACTS, GRAPH, INT8_GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, HISTORY, CARD, REPORT = (
     "bundle.json",
     "model.onnx",
+    "model.int8.onnx",
     "weights.safetensors",
     "golden/answers.npz",
     "predictions.json",
@@ -71,6 +75,7 @@ class Facts(BaseModel):
     )
     temperature: float = Field(1.0, gt=0)
     scores: dict[Precision, Scores] = Field({}, description="Scores on the test part, by precision.")
+    quantised: Quantised | None = Field(None, description="Of its graph in int8; absent where it has none.")
     fingerprint: str | None = Field(
         description="SHA-256 over the pictures, labels and parts it was made from, or if imported measured on, if any."
     )
@@ -111,6 +116,10 @@ class Bundle:
     @property
     def graph(self) -> Path:
         return self.path / GRAPH
+
+    @property
+    def int8_graph(self) -> Path:
+        return self.path / INT8_GRAPH
 
     @property
     def weights(self) -> Path:
@@ -195,6 +204,13 @@ def move(bundle: Bundle, path: Path) -> Bundle:
     return Bundle(path, bundle.facts)
 
 
+def copy(bundle: Bundle, path: Path) -> Bundle:
+    """Copy a bundle to `path`, in place of one that is there."""
+    with files.replacing(path) as fresh:
+        shutil.copytree(bundle.path, fresh)
+    return Bundle(path, bundle.facts)
+
+
 def digest(bundle: Bundle) -> str:
     """The SHA-256 of bundle.json, which covers every file of a sealed bundle."""
     return files.sha256(bundle.path / FACTS)
@@ -216,8 +232,9 @@ def _write_facts(bundle: Bundle) -> None:
 
 
 def _verify(bundle: Bundle) -> None:
-    recorded = bundle.facts.files if bundle.facts.files is not None else dict.fromkeys(_REQUIRED)
-    for name in _REQUIRED:
+    required = _REQUIRED if bundle.facts.quantised is None else (*_REQUIRED, INT8_GRAPH)
+    recorded = bundle.facts.files if bundle.facts.files is not None else dict.fromkeys(required)
+    for name in required:
         if name not in recorded:
             raise BundleError(f"{bundle.path / FACTS} lists no {name}: the bundle is incomplete; make it anew")
     for name, expected in recorded.items():

@@ -10,6 +10,7 @@ TapetumError
 ├── BundleError            a bundle is incomplete, altered, unsealed, or from a newer Tapetum
 ├── EngineError            an engine is not installed, or cannot run this bundle
 ├── WorkerLost             the process that computed a picture ended before it had answered
+├── BundleRefused          a bundle to reload is not fit to serve; that of before goes on
 ├── ServiceError           a service that was asked refused, with its reason
 ├── ResourceError          the machine lacks what is needed: disk space, a free port
 ├── MailError              a mail was not sent; another attempt may succeed
@@ -23,11 +24,13 @@ TapetumError
 │   ├── MalformedRequest   the body contradicts its headers
 │   ├── MissingPicture     no picture in the request
 │   ├── BodyTooLarge       more bytes than the limit
+│   ├── UnknownModel       a name or a version that is not served
 │   ├── Unauthorised       no key, or one that does not open this route
 │   └── SwitchedOff        a route that this deployment does not offer
 └── Unavailable            not now; the same request may succeed later
     ├── NotReady           the model is still being loaded and checked
     ├── Overloaded         the queue is full
+    ├── ReloadUnderWay     one reload at a time
     ├── DeadlinePassed     the request's time was up before it was answered
     └── TooSoon            asked again before it may be; says when
 """
@@ -71,6 +74,10 @@ class EngineError(TapetumError):
 
 class WorkerLost(TapetumError):
     """The process that computed a picture ended before it had answered."""
+
+
+class BundleRefused(TapetumError):
+    """A bundle to reload is not fit to serve; that of before goes on."""
 
 
 class ServiceError(TapetumError):
@@ -130,6 +137,10 @@ class BodyTooLarge(RequestError):
     """More bytes than the limit."""
 
 
+class UnknownModel(RequestError):
+    """A name or a version that is not served."""
+
+
 class Unauthorised(RequestError):
     """No key, or one that does not open this route."""
 
@@ -148,6 +159,10 @@ class NotReady(Unavailable):
 
 class Overloaded(Unavailable):
     """The queue is full."""
+
+
+class ReloadUnderWay(Unavailable):
+    """One reload at a time."""
 
 
 class DeadlinePassed(Unavailable):

@@ -120,14 +120,7 @@ def to_array(picture: Image.Image, spec: Preprocess) -> np.ndarray:
     resample = Image.Resampling[spec.kernel.upper()]
     if spec.fit == "squash":
         return np.asarray(picture.resize((spec.width, spec.height), resample))
-    scale = max(
-        int(spec.width / spec.crop_share) / picture.width,
-        int(spec.height / spec.crop_share) / picture.height,
-    )
-    # Rounded up against float error: a side must never fall short of the input.
-    width = max(spec.width, int(picture.width * scale + 1e-6))
-    height = max(spec.height, int(picture.height * scale + 1e-6))
-    left, top = round((width - spec.width) / 2), round((height - spec.height) / 2)
+    width, height, left, top = _cropped(picture.size, spec)
     if width * height > _MOST_UNFOLDED * spec.width * spec.height:
         # A thread of 1 by 1,000,000 pixels would unfold to terabytes: resize its centre only.
         across, down = picture.width / width, picture.height / height
@@ -135,6 +128,23 @@ def to_array(picture: Image.Image, spec: Preprocess) -> np.ndarray:
         return np.asarray(picture.resize((spec.width, spec.height), resample, centre))
     resized = picture.resize((width, height), resample)
     return np.asarray(resized.crop((left, top, left + spec.width, top + spec.height)))
+
+
+def kept(size: tuple[int, int], spec: Preprocess) -> tuple[float, float, float, float]:
+    """What `to_array` keeps of a picture of `size`: left, top, right, bottom, as shares of its width and height."""
+    if spec.fit == "squash":
+        return 0.0, 0.0, 1.0, 1.0
+    width, height, left, top = _cropped(size, spec)
+    return left / width, top / height, (left + spec.width) / width, (top + spec.height) / height
+
+
+def _cropped(size: tuple[int, int], spec: Preprocess) -> tuple[int, int, int, int]:
+    """Width and height to resize to, and left and top of the input in that."""
+    scale = max(int(spec.width / spec.crop_share) / size[0], int(spec.height / spec.crop_share) / size[1])
+    # Rounded up against float error: a side must never fall short of the input.
+    width = max(spec.width, int(size[0] * scale + 1e-6))
+    height = max(spec.height, int(size[1] * scale + 1e-6))
+    return width, height, round((width - spec.width) / 2), round((height - spec.height) / 2)
 
 
 def _unreadable(content: bytes) -> NotAPicture | BrokenPicture:

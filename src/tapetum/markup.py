@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -58,6 +58,7 @@ figure { width: 160px; margin: 0; }
 figure img, .hole { display: flex; width: 160px; height: 160px; object-fit: contain; background: var(--hole); }
 .hole { align-items: center; justify-content: center; padding: .5rem; overflow: hidden; color: var(--soft);
   font-size: .75rem; line-height: 1.3; text-align: center; overflow-wrap: anywhere; }
+figure img + img { margin-top: .25rem; }
 figcaption { color: var(--soft); font-size: .8rem; line-height: 1.3; margin-top: .25rem; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: .75rem;
   margin-top: .75rem; }
@@ -126,10 +127,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "numbe
     )
 
 
-def figure(file: Path, alt: str, caption: str, said: str = "") -> str:
-    """A small picture with an HTML caption, or a placeholder with the reason unless it is `said` nearby."""
+def figure(
+    file: Path, alt: str, caption: str, said: str = "", redraw: Callable[[Image.Image], Image.Image] | None = None
+) -> str:
+    """A small picture with an HTML caption, or a placeholder with the reason unless it is `said` nearby.
+
+    What `redraw` makes of it stands below it.
+    """
     try:
-        picture = f'<img src="{thumbnail(file.read_bytes())}" alt="{safe(alt)}">'
+        content = file.read_bytes()
+        picture = f'<img src="{thumbnail(content)}" alt="{safe(alt)}">'
+        if redraw is not None:
+            picture += f'\n<img src="{_embedded(redraw(image.decode(content)))}" alt="its heat map">'
     except (PictureError, OSError) as error:
         reason = str(error.strerror if isinstance(error, OSError) else error)
         picture = f'<div class="hole">{safe("cannot be shown" if reason in said else reason)}</div>'
@@ -138,7 +147,10 @@ def figure(file: Path, alt: str, caption: str, said: str = "") -> str:
 
 def thumbnail(content: bytes) -> str:
     """A picture as a data URI: a JPEG of 160 pixels on its longest side, never enlarged. Raises PictureError."""
-    picture = image.decode(content)
+    return _embedded(image.decode(content))
+
+
+def _embedded(picture: Image.Image) -> str:
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=80)

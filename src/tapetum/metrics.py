@@ -113,6 +113,13 @@ MODEL = Series(
     "Always 1: which model is served, and how.",
     labels=("name", "version", "digest", "fingerprint", "engine", "device", "precision"),
 )
+RELOADS = Series(
+    "model_reloads_total",
+    "counter",
+    "reloads",
+    "Reloads: swapped for the new bundle, or refused, and the model of before goes on.",
+    labels=("outcome",),
+)
 READY = Series("model_ready", "gauge", "1", "1 while requests can be answered, else 0.")
 
 # The queue and the workers behind it.

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tapetum import bundle as bundles
 from tapetum import files
 from tapetum.bundle import CARD, HISTORY, REPORT, Bundle, Imported
@@ -13,8 +15,8 @@ from tapetum.data import manifest as manifests
 from tapetum.data.checks import check
 from tapetum.data.finding import Finding
 from tapetum.data.manifest import Manifest
-from tapetum.data.scan import scan
-from tapetum.errors import DataError
+from tapetum.data.scan import Scan, scan
+from tapetum.errors import ConfigError, DataError
 from tapetum.evaluation.card import unmeasured_card
 from tapetum.evaluation.evaluate import evaluate
 from tapetum.evaluation.gate import Verdict, decide
@@ -23,7 +25,8 @@ from tapetum.inference import golden
 from tapetum.models import checkpoint as checkpoints
 from tapetum.models.network import Network
 from tapetum.progress import Advance, silent
-from tapetum.recipe import Parts, Recipe
+from tapetum.recipe import TRANSFER, Parts, Recipe, build
+from tapetum.training import features
 from tapetum.training import run as training
 from tapetum.training.distributed import ALONE, Group
 from tapetum.training.export import export, export_imported
@@ -33,6 +36,7 @@ from tapetum.training.tracking import NullRun, Run, Tracker
 
 MANIFEST, SCORES_TEXT, SCORES_JSON, VERDICT = "manifest.json", "scores.txt", "scores.json", "verdict.json"
 DRAFT, BUNDLE = "draft", "bundle"
+_BACKBONE = build({"name": "backbone", "title": "Backbone", "image": {}}, TRANSFER)
 # What a tracked run keeps, beside the bundle.
 KEPT = (RECIPE, MANIFEST, HISTORY, SCORES_TEXT, SCORES_JSON, VERDICT, REPORT)
 
@@ -42,19 +46,28 @@ class Outcome:
     """What a run left: a bundle, sealed where the gate let it pass, and where it was tracked."""
 
     bundle: Bundle
-    verdict: Verdict
+    verdict: Verdict | None  # none where it was to end with the draft
     tracked: str
 
+    @property
+    def passed(self) -> bool:
+        """Whether nothing said no."""
+        return self.verdict is None or self.verdict.passed
 
-def divide(pictures: Path, parts: Parts, out: Path, advance: Advance) -> tuple[Manifest, list[Finding]]:
+
+def divide(
+    pictures: Path, parts: Parts, out: Path, advance: Advance, corrected: Path | None = None
+) -> tuple[Manifest, list[Finding]]:
     """The manifest of pictures as `scan` takes them, and what is wrong with them; or a manifest as it was written.
 
-    The manifest is written to `out`. Raises DataError.
+    The manifest is written to `out`. Raises DataError, and ConfigError where corrections come too late.
     """
     if pictures.is_file() and not listing.is_listing(pictures) and not packing.is_packed(pictures):
+        if corrected:
+            raise ConfigError(f"{pictures} has its labels: give --corrections {corrected} to `tapetum data split`")
         manifest, findings = manifests.load(pictures), []
     else:
-        scanned = scan(pictures, advance)
+        scanned = scan(pictures, advance, corrected)
         manifest, findings = manifests.build(scanned, parts, _previous(out)), check(scanned)
     manifests.save(manifest, out / MANIFEST)
     return manifest, findings
@@ -68,6 +81,14 @@ def _previous(out: Path) -> Manifest | None:
         return None
 
 
+def seen(scanned: Scan, cache_folder: Path, advance: Advance = silent) -> np.ndarray:
+    """Float32 (n, C): what a backbone that knows ImageNet sees in the samples of a scan, in their order.
+
+    Raises ConfigError, DataError, ResourceError.
+    """
+    return features.of_recipe(_BACKBONE, manifests.undivided(scanned), scanned.samples, cache_folder, advance)
+
+
 def train(
     recipe: Recipe,
     manifest: Manifest,
@@ -78,22 +99,28 @@ def train(
     advance: Advance,
     resume: bool = False,
     group: Group = ALONE,
+    is_draft: bool = False,
 ) -> Outcome:
     """Train, evaluate, decide, and seal what passed; everything is written below `out`.
 
     A sealed bundle takes the place of the one before it; a draft that failed leaves that one alone.
+    `is_draft` ends with the draft, for those who take the other stages one by one.
     `resume` goes on with a run that was interrupted. Raises Interrupted when this one is.
     """
     choices = {key: str(value) for key, value in _flat(recipe.model_dump(mode="json"))}
     with tracker.run(recipe.name, choices | {"fingerprint": manifest.fingerprint}) as tracked:
         tracked.pictures(manifest)
-        network = training.train(
+        trained = training.train(
             recipe, manifest, out, cache_folder, tracked, on_epoch, advance, resume=resume, group=group
         )
-        draft = export(network, recipe, manifest, out / DRAFT)
+        draft = export(trained.network, recipe, manifest, out / DRAFT, trained.graph)
         files.write_bytes(draft.path / HISTORY, (out / HISTORY).read_bytes())
-        bundle, verdict = _judge(draft, manifest, out, advance)
-        _record(tracked, recipe, manifest, bundle, verdict, out)
+        if is_draft:
+            bundle, verdict = draft, None
+            tracked.file(draft.path)
+        else:
+            bundle, verdict = _judge(draft, manifest, out, advance)
+            _record(tracked, recipe, manifest, bundle, verdict, out)
     (out / training.CHECKPOINT).unlink(missing_ok=True)
     return Outcome(bundle, verdict, tracked.address)
 

@@ -16,6 +16,15 @@ from tapetum.registry import did_you_mean
 Count = Annotated[int, Field(ge=1)]
 
 
+# A new last layer on what a model of ImageNet sees, whose pictures were prepared like this.
+TRANSFER = (
+    *("model.architecture=efficientnet_lite0", "model.pretrained=true"),
+    *("image.height=224", "image.width=224", "image.fit=crop", "image.crop_share=0.875", "image.kernel=bicubic"),
+    *("image.mean=[0.5,0.5,0.5]", "image.std=[0.5,0.5,0.5]"),
+    *("train.linear_head=true", "train.epochs=1", "train.sizes=[]", "train.lr=0.0003", "train.label_smoothing=0"),
+)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -33,7 +42,9 @@ class Model(_Section):
 
     architecture: Annotated[str, Field(description="A name of ours, or any of timm's.")] = "simple_cnn"
     dropout: Annotated[float, Field(ge=0, lt=1, description="Share of features left out before the last layer.")] = 0.5
-    pretrained: Annotated[bool, Field(description="Begin with the weights that timm offers, downloaded once.")] = False
+    pretrained: Annotated[
+        bool, Field(description="Begin with learned weights: installed ones, or timm's, downloaded once.")
+    ] = False
     stem: Annotated[
         Literal["standard", "small"],
         Field(description="How a ResNet begins; small, for pictures of about 32 pixels, keeps all of them."),
@@ -63,6 +74,10 @@ class Train(_Section):
     sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
         (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
     )
+    linear_head: Annotated[
+        bool,
+        Field(description="Learn the last layer alone as epoch 1, from what learned weights see; then all layers."),
+    ] = False
     optimiser: Annotated[Literal["adamw", "sgd"], Field(description="What takes the steps.")] = "adamw"
     lr: Annotated[Positive, Field(description="Peak of the learning rate.")] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1, description="Nesterov momentum of sgd.")] = 0.9

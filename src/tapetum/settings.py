@@ -42,8 +42,10 @@ class ServiceSettings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the model computes; auto is cuda where the engine has it, else cpu."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Arithmetic of the model; auto is bf16 where the engine and the processor have it."
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto",
+        description="Arithmetic of the model; auto is int8 where the bundle has it, else bf16 where the engine and the "
+        "processor have it.",
     )
     workers: Annotated[int, Field(ge=0, le=256)] | None = Field(
         None,
@@ -62,7 +64,14 @@ class ServiceSettings(BaseSettings):
         description="Bytes of request bodies held at once, arriving, waiting or computed; beyond them it is 503.",
     )
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(20_000_000, description="Largest request body, in bytes.")
-    max_batch: Annotated[int, Field(ge=1)] = Field(32, description="Most pictures in a request of /predict/batch.")
+    max_batch: Annotated[int, Field(ge=1)] = Field(
+        32, description="Most pictures in a request of /predict/batch or /v2."
+    )
+    max_explains: Annotated[int, Field(ge=0)] = Field(
+        4,
+        description="Heat maps of /explain that may wait or be made, beside those pictures; beyond them the answer is "
+        "503. 0 switches it off.",
+    )
     request_timeout_s: Seconds = Field(
         10.0,
         description="Time to answer a request once it is whole, then 504; a caller may ask for less with "
@@ -94,7 +103,7 @@ class ServiceSettings(BaseSettings):
         None, description="File of the keys that open prediction, one a line; without it prediction is open."
     )
     operator_keys_file: Path | None = Field(
-        None, description="File of the keys that open operations; without it `/admin/*` is off."
+        None, description="File of the keys that open operations; without it `/admin/*` and `/v2/repository` are off."
     )
     probes_need_key: bool = Field(False, description="Whether `/health`, `/ready` and `/metrics` ask for a key too.")
     cors_origins: str = Field(
@@ -105,6 +114,11 @@ class ServiceSettings(BaseSettings):
     )
     window_s: Seconds = Field(
         60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
+    )
+    otel_traces_exporter: Literal["none", "otlp"] = Field(
+        "none",
+        validation_alias="OTEL_TRACES_EXPORTER",
+        description="Whether requests are sent as spans of OpenTelemetry; otlp needs the extra `otel`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["console", "json"] = Field("console", description="Lines for people, or JSON for programs.")

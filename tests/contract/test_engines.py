@@ -1,5 +1,10 @@
 """What every engine of ENGINES must do."""
 
+import os
+import threading
+from collections import Counter
+from threading import Event, Thread
+
 import numpy as np
 import pytest
 import torch
@@ -87,6 +92,29 @@ def test_an_array_that_may_not_be_written_to_is_taken(engine, bundle):
     assert engine.infer(array).logits.shape == (1, 2)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot tell a thread's cores")
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_thread_that_computes_may_use_every_core(name, bundle, rng):
+    """One that is pinned to the first core would share it with those of all other workers."""
+    engine = open_engine(name, bundle)
+    images = rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    ended, computing = Event(), threading.get_native_id()
+    seen: Counter[frozenset[int]] = Counter()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen[frozenset(os.sched_getaffinity(computing))] += 1
+
+    looker = Thread(target=look)
+    looker.start()
+    for _ in range(100):
+        engine.infer(images)
+    ended.set()
+    looker.join()
+
+    assert set(seen) == {frozenset(os.sched_getaffinity(0))}
+
+
 def test_a_wrong_shape_is_an_engine_error_that_names_both(engine):
     with pytest.raises(EngineError, match=r"\(1, 17, 16, 3\).*\(N, 16, 16, 3\)"):
         engine.infer(np.zeros((1, 17, 16, 3), np.uint8))
@@ -101,6 +129,37 @@ def test_bf16_is_given_where_it_is_had_and_refused_elsewhere(name, bundle):
     else:
         with pytest.raises(EngineError, match="auto or fp32"):
             open_engine(name, bundle, "bf16")
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_int8_is_given_where_a_bundle_has_it_and_auto_takes_it(name, int8_path):
+    bundle = bundles.load_sealed(int8_path)
+
+    for precision in ("int8", "auto"):
+        engine = open_engine(name, bundle, precision)
+        assert engine.precision == "int8"
+        golden.check(bundle, engine)
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_bundle_with_int8_still_computes_in_fp32(name, int8_path):
+    bundle = bundles.load_sealed(int8_path)
+
+    golden.check(bundle, open_engine(name, bundle, "fp32"))
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_int8_is_refused_where_a_bundle_lacks_it_with_the_remedy(name, bundle):
+    with pytest.raises(EngineError, match=r"no graph in int8: `tapetum export .* --precision int8` .* auto"):
+        open_engine(name, bundle, "int8")
+
+
+def test_torch_stays_the_reference_in_fp32(int8_path):
+    bundle = bundles.load_sealed(int8_path)
+
+    assert open_engine("torch", bundle).precision == "fp32"
+    with pytest.raises(EngineError, match="auto or fp32"):
+        open_engine("torch", bundle, "int8")
 
 
 @pytest.mark.parametrize("name", list(ENGINES))

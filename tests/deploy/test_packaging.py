@@ -102,7 +102,7 @@ def test_recipes_come_with_the_wheel(base, tmp_path):
         [str(base / "python"), "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
     )
 
-    assert ran.stdout.strip() == "['cats-dogs', 'cifar10', 'digits']"
+    assert ran.stdout.strip() == "['cats-dogs', 'cats-dogs-transfer', 'cifar10', 'digits']"
 
 
 def _plain() -> dict[str, str]:

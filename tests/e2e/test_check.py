@@ -9,7 +9,7 @@ from pathlib import Path
 
 def tapetum(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tapetum", *map(str, arguments)]
-    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=300, check=False)
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -77,6 +77,40 @@ def test_findings_go_to_a_file_as_json_and_are_counted_by_kind(folder, tmp_path)
     assert "broken: dark/07.png" in ran.stdout
     assert (report["kinds"]["broken"], report["kinds"]["duplicate"]) == (1, 1)
     assert report == json.loads(tapetum("data", "check", folder, "--json").stdout)
+
+
+def test_wrong_labels_are_found_and_corrected_as_a_person_decides(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAPETUM_CACHE_DIR", str(tmp_path / "cache"))
+    for number in (8, 9):
+        (folder / "bright" / f"{number:02}.png").rename(folder / "dark" / f"b{number}.png")
+    file, out = tmp_path / "corrections.csv", tmp_path / "manifest.json"
+
+    ran = tapetum("data", "check", folder, "--labels", "--json", "--html", tmp_path / "r.html", "--corrections", file)
+    proposed = file.read_text().splitlines()
+    tapetum("data", "split", folder, "--corrections", file, "--out", out)
+    undecided = {entry["path"]: entry["label"] for entry in json.loads(out.read_text())["samples"]}
+    file.write_text("path,label\ndark/b8.png,bright\ndark/b9.png,\n")
+    again = tapetum("data", "check", folder, "--labels", "--corrections", file)
+    tapetum("data", "split", folder, "--corrections", file, "--out", out)
+    decided = {entry["path"]: entry["label"] for entry in json.loads(out.read_text())["samples"]}
+
+    report = json.loads(ran.stdout)
+    assert ran.returncode == 1, ran.stderr
+    assert {entry["path"]: entry["suggested"] for entry in report["labels"]["suspects"]} == {
+        "dark/b8.png": "bright",
+        "dark/b9.png": "bright",
+    }
+    assert report["kinds"] == {"label": 2}
+    assert "labelled dark, looks like bright" in (tmp_path / "r.html").read_text()
+    assert "0 decided, 2 to decide" in ran.stderr
+    assert {line.split(",")[0] for line in proposed[1:]} == {"dark/b8.png", "dark/b9.png"}
+    assert all(line.split(",")[1:4] == ["?", "dark", "bright"] for line in proposed[1:])
+    assert (undecided["dark/b8.png"], undecided["dark/b9.png"]) == ("dark", "dark")
+    assert again.returncode == 0, again.stdout
+    assert "2 decided, 0 to decide" in again.stderr
+    assert decided["dark/b8.png"] == "bright"
+    assert "dark/b9.png" not in decided
+    assert file.read_text().startswith("path,label,given,suggested,score\ndark/b8.png,bright,,,\ndark/b9.png,,,,\n")
 
 
 def test_nothing_is_taken_out_of_an_archive(folder, tmp_path):

@@ -87,22 +87,33 @@ def test_a_model_below_its_floor_stays_a_draft_that_is_not_served(run, folder, t
 
 def test_the_stages_can_be_run_one_by_one_on_files(run, folder, tmp_path):
     assert run("data", "split", folder, "--out", "manifest.json").returncode == 0
-    trained = run("train", "digits", "--data", "manifest.json", "--out", "x", *QUICK, "gate.calibration_error=0")
-    evaluated = run("evaluate", "x/draft", "--data", "manifest.json", "--json")
-    gated = run("gate", "x/draft", "--json")
-    refused = run("bundle", "seal", "x/draft")
-    facts = tmp_path / "x" / "draft" / "bundle.json"
-    content = json.loads(facts.read_text())
-    content["recipe"]["gate"] = {}
-    facts.write_text(json.dumps(content))
-    sealed = run("bundle", "seal", "x/draft")
-    verified = run("bundle", "verify", "x/draft")
+    strict = ("gate.calibration_error=0",)
+    trained = run("train", "digits", "--data", "manifest.json", "--out", "x", "--draft", *QUICK, *strict)
+    draft = {path.name: path.read_bytes() for path in (tmp_path / "x" / "draft").iterdir() if path.is_file()}
+    evaluated = run("evaluate", "x/draft", "--data", "manifest.json", "--to", "x/seen", "--metrics", "m.json", "--json")
+    gated = run("gate", "x/seen", "--out", "verdict.json")
+    refused = run("bundle", "seal", "x/seen", "--to", "x/bundle")
+    (tmp_path / "easy.yaml").write_text("name: easy\ntitle: Easy\nimage: {height: 16, width: 16}\n")
+    passed = run("gate", "x/seen", "--recipe", "easy.yaml", "--json")
+    sealed = run("bundle", "seal", "x/seen", "--to", "x/bundle", "--recipe", "easy.yaml")
+    verified = run("bundle", "verify", "x/bundle")
+    validated = run("gate", "x/bundle")
+    in_place = run("bundle", "seal", "x/seen", "--recipe", "easy.yaml")
 
-    assert trained.returncode == 1, trained.stderr
-    assert json.loads(evaluated.stdout)["fp32"]["samples"] > 0
-    assert (gated.returncode, json.loads(gated.stdout)["passed"]) == (1, False)
-    assert (refused.returncode, refused.stdout.count("FAIL")) == (1, gated.stdout.count('"passed": false') - 1)
+    assert trained.returncode == 0, trained.stderr
+    assert "draft     x/draft, for `tapetum evaluate`" in trained.stdout
+    assert {path.name: path.read_bytes() for path in (tmp_path / "x" / "draft").iterdir() if path.is_file()} == draft
+    scores = json.loads(evaluated.stdout)["fp32"]
+    assert json.loads((tmp_path / "m.json").read_text())["fp32"]["accuracy"] == scores["accuracy"]["value"]
+    assert (gated.returncode, json.loads((tmp_path / "verdict.json").read_text())["passed"]) == (1, False)
+    assert (refused.returncode, refused.stdout) == (1, gated.stdout)
+    assert (passed.returncode, json.loads(passed.stdout)["passed"]) == (0, True)
     assert (sealed.returncode, verified.returncode) == (0, 0), sealed.stderr + verified.stderr
+    assert validated.returncode == 0, validated.stdout
+    assert in_place.returncode == 0, in_place.stderr
+    assert bundles.digest(bundles.load(tmp_path / "x" / "seen")) == bundles.digest(
+        bundles.load(tmp_path / "x" / "bundle")
+    )
 
 
 def test_a_model_that_fails_leaves_the_bundle_before_it_alone(run, folder, tmp_path):
@@ -218,7 +229,10 @@ def test_faulty_rows_of_a_listing_are_named_with_their_lines(run, folder, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("train", "nowhere"), "there is no recipe nowhere: expected a file, or one of cats-dogs, cifar10, digits"),
+        (
+            ("train", "nowhere"),
+            "there is no recipe nowhere: expected a file, or one of cats-dogs-transfer, cats-dogs, cifar10, digits",
+        ),
         (("train", "cats-dogs", "source=null"), "name a folder of pictures with --data"),
         (("train", "digits", "train.epoch=3"), "unknown key train.epoch (did you mean 'epochs'?)"),
         (("train", "digits", "train.lr=fast"), "train.lr is 'fast': expected a valid number"),

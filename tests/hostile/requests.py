@@ -1,5 +1,7 @@
 """Hostile requests as the bytes of a connection: a function for each family, each giving names and bytes."""
 
+import gzip
+import json
 from collections.abc import Callable, Iterator
 
 Wires = Iterator[tuple[str, bytes]]
@@ -107,6 +109,19 @@ def forms() -> Wires:
         "a batch of bad pictures",
         form(part(picture, 'form-data; name="files"; filename="a"') * 8 + END, path="/predict/batch"),
     )
+    yield "a heat map of a bad picture", form(whole, path="/explain")
+    yield "a heat map of nothing", post(b"", path="/explain")
+    yield "a heat map of a batch", form(part(picture, 'form-data; name="files"; filename="a"') + END, path="/explain")
+    for query in (
+        "class=",
+        "class=a&class=b",
+        "class=%ff%00",
+        "class=" + "x" * 5_000,
+        "format=%0d%0a",
+        "format=",
+        "a[]=b",
+    ):
+        yield f"a heat map with {query[:20]}", post(picture, path=f"/explain?{query}")
 
 
 def lengths() -> Wires:
@@ -270,7 +285,63 @@ def paths() -> Wires:
         yield f"path {path}", wire(f"GET {path} HTTP/1.1")
 
 
-FAMILIES: tuple[Callable[[], Wires], ...] = (forms, lengths, chunks, smuggling, heads, methods, paths)
+def inferences() -> Wires:
+    """Of the Open Inference Protocol."""
+    picture = {"name": "picture", "datatype": "BYTES", "shape": [1]}
+    plain = json.dumps({"inputs": [picture | {"data": ["/9j/"]}]}).encode()
+
+    def infer(body: bytes, *headers: str, model: str = "pictures") -> bytes:
+        return post(body, *headers, path=f"/v2/models/{model}/infer")
+
+    def binary(content: bytes, size: int, count: int = 1, model: str = "pictures", **changes: object) -> bytes:
+        given = picture | {"shape": [count], "parameters": {"binary_data_size": size}} | changes
+        head = json.dumps({"inputs": [given]}).encode()
+        return infer(head + content, f"Inference-Header-Content-Length: {len(head)}", model=model)
+
+    yield "plain", infer(plain)
+    for size in ("-1", "+5", "5,5", "0x5", "", "9" * 40, "1e3", "\u00b2", "0", "1", str(len(plain) + 1)):
+        yield f"JSON of {size[:12]!r} bytes", infer(plain, f"Inference-Header-Content-Length: {size}")
+    yield "two lengths of the JSON", infer(plain, *[f"Inference-Header-Content-Length: {n}" for n in (0, 9)])
+    yield "nothing", infer(b"")
+    yield "JSON 200,000 deep", infer(b"[" * 200_000)
+    yield "objects 100,000 deep", infer(b'{"inputs":' * 100_000)
+    yield "3,000,000 lists", infer(b'{"inputs":[' + b"[]," * 3_000_000)
+    yield "9,000,000 numbers", infer(b'{"inputs":[{"data":[' + b"0," * 9_000_000)
+    yield "100,000 outputs", infer(json.dumps({"inputs": [picture], "outputs": [{}] * 100_000}).encode())
+    yield "a number of 100,000 digits", infer(b'{"inputs":[{"shape":[' + b"9" * 100_000 + b"]}]}")
+    yield "a shape of 10,000 dimensions", infer(json.dumps({"inputs": [picture | {"shape": [1] * 10_000}]}).encode())
+    yield "an id of 10 MB", infer(json.dumps({"id": "x" * 10_000_000}).encode())
+    yield "a name of surrogates", infer(b'{"inputs":[{"name":"\\ud800","shape":[1],"datatype":"BYTES","data":[]}]}')
+    yield "UTF-16", infer(plain.decode().encode("utf-16"))
+    yield "base64 of 10 MB", infer(json.dumps({"inputs": [picture | {"data": ["A" * 10_000_000]}]}).encode())
+    yield "numbers that are none", infer(b'{"inputs":[{"shape":[NaN,Infinity,1e999],"data":[NaN]}]}')
+    yield "binary data of 2^63 bytes", binary(b"x", 2**63 - 1)
+    yield "elements of 4 GB", binary(b"\xff" * 4_000, 4_000, 32)
+    yield "2,000,000,000 elements", binary(b"", 0, 2_000_000_000)
+    yield "33 elements of nothing", binary(bytes(132), 132, 33)
+    yield "32 elements of nothing", binary(bytes(128), 128, 32)
+    yield (
+        "pixels of no height",
+        binary(b"", 0, model="pictures-tensor", name="pixels", datatype="UINT8", shape=[1, 0, 0, 3]),
+    )
+    yield (
+        "pixels without end",
+        binary(bytes(768), 768, model="pictures-tensor", name="pixels", datatype="UINT8", shape=[2**31 - 1, 16, 16, 3]),
+    )
+    yield "pixels of half a picture", infer(bytes(300), "Inference-Header-Content-Length: 0", model="pictures-tensor")
+    yield "20 MB of pixels", infer(bytes(19_999_488), "Inference-Header-Content-Length: 0", model="pictures-tensor")
+    bomb = gzip.compress(bytes(200_000_000), 9)
+    yield "a bomb of gzip", infer(bomb, "Content-Encoding: gzip")
+    yield "a bomb in a bomb", infer(gzip.compress(bomb), "Content-Encoding: gzip, gzip")
+    yield "no gzip", infer(plain, "Content-Encoding: gzip")
+    yield "an encoding of nonsense", infer(plain, "Content-Encoding: \u00e9\u00ff;q=1")
+    yield "encodings without end", infer(plain, "Accept-Encoding: " + "gzip;q=0," * 3_000)
+    for name in ("..", "%2e%2e", "pictures%2f..", "%00", "%ff", "x" * 9_000, "{name}", "pictures;x"):
+        yield f"a model called {name[:20]}", infer(plain, model=name)
+    yield "a repository", post(b"{}", path="/v2/repository/models/pictures/unload")
+
+
+FAMILIES: tuple[Callable[[], Wires], ...] = (forms, lengths, chunks, smuggling, heads, methods, paths, inferences)
 
 
 def corpus() -> Wires:

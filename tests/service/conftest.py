@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from running import Service, running, serve_command
+
+from tapetum import bundle as bundles
+from tapetum import image
 
 Start = Callable[..., Service]
 
@@ -45,3 +49,16 @@ def run_until_exit(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def photos(trained: Path) -> list[bytes]:
+    """Three pictures, two of them bright."""
+    return [(trained / "pictures" / name).read_bytes() for name in ("bright/00.png", "dark/00.png", "bright/01.png")]
+
+
+@pytest.fixture(scope="module")
+def pixels(photos: list[bytes], bundle_path: Path) -> np.ndarray:
+    """The same, decoded and resized as the bundle says: uint8 (3, 16, 16, 3)."""
+    spec = bundles.load(bundle_path).facts.preprocess
+    return np.stack([image.to_array(image.decode(content), spec) for content in photos])

@@ -34,12 +34,16 @@ def service(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield started
 
 
-def complaint(status: int, content_type: str, body: bytes) -> str | None:
+def complaint(path: str, status: int, content_type: str, body: bytes) -> str | None:
     """What is wrong with an answer; None where it is as promised."""
     if status < 400:
         return None
     if status >= 500:
         return f"status {status}: {body[:300]!r}"
+    if f"{path}/".startswith("/v2/") and content_type == "application/json":  # the Open Inference Protocol's form
+        failure = json.loads(body)
+        leak = LEAKS.search(failure.get("error", ""))
+        return f"no plain error: {failure}" if leak or failure.keys() != {"error"} else None
     if content_type != "application/problem+json":
         return f"{status} is of type {content_type!r}: {body[:100]!r}"
     problem = json.loads(body)
@@ -53,7 +57,7 @@ def test_every_hostile_picture_is_answered_or_refused(service, bright):
     def ask(named: tuple[str, bytes]) -> tuple[str, str | None]:
         name, content = named
         response = service.client.post("/predict", content=content, headers={"X-Request-Timeout": "20"})
-        return name, complaint(response.status_code, response.headers["Content-Type"], response.content)
+        return name, complaint("/predict", response.status_code, response.headers["Content-Type"], response.content)
 
     hands = hands_of(service)
     with ThreadPoolExecutor(CALLERS) as callers:
@@ -83,7 +87,7 @@ def test_every_hostile_request_is_answered_or_hung_up_on(service, bright):
                 pass  # hung up on while there was more to say
             except TimeoutError:
                 return name, f"neither answered nor hung up on, after {bytes(received[:200])!r}"
-        return name, wrong_in(bytes(received), has_bodies=not sent.startswith(b"HEAD"))
+        return name, wrong_in(bytes(received), sent)
 
     with ThreadPoolExecutor(16) as callers:
         answers = list(callers.map(send, requests.corpus()))
@@ -95,8 +99,10 @@ def test_every_hostile_request_is_answered_or_hung_up_on(service, bright):
     assert not [line for line in service.lines() if line["level"] == "error"]
 
 
-def wrong_in(received: bytes, has_bodies: bool) -> str | None:
+def wrong_in(received: bytes, sent: bytes) -> str | None:
     """What is wrong with the answers on a connection; being hung up on is an answer too."""
+    method, _, rest = sent.partition(b" ")
+    path, has_bodies = rest.partition(b" ")[0].decode("latin-1"), method != b"HEAD"
     place = 0
     while (head := STATUS.match(received, place)) is not None:
         headers = dict(line.lower().split(": ", 1) for line in head[2].decode("latin-1").split("\r\n"))
@@ -104,7 +110,7 @@ def wrong_in(received: bytes, has_bodies: bool) -> str | None:
         if {"x-request-id", "traceparent", "x-content-type-options"} - headers.keys():
             return f"ids or safety are missing: {headers}"
         body = received[head.end() : place]
-        if body and (wrong := complaint(int(head[1]), headers.get("content-type", ""), body)):
+        if body and (wrong := complaint(path, int(head[1]), headers.get("content-type", ""), body)):
             return wrong
     return None if place == len(received) else f"no HTTP: {received[place : place + 200]!r}"
 
@@ -132,8 +138,10 @@ def test_requests_made_from_the_schema_are_answered_as_promised(service):
         def fuzz(case: schemathesis.Case) -> None:
             response = case.call()
             asked.add(f"{case.method} {case.path}")
-            assert complaint(response.status_code, response.headers["content-type"][0], response.content) is None
+            content_type = response.headers["content-type"][0]
+            assert complaint(case.path, response.status_code, content_type, response.content) is None
 
         fuzz()
 
-    assert asked >= {"POST /predict", "POST /predict/batch", "GET /metrics"}
+    assert asked >= {"POST /predict", "POST /predict/batch", "POST /explain", "GET /metrics"}
+    assert "POST /v2/models/{name}/infer" in asked

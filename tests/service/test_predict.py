@@ -5,6 +5,8 @@ from struct import pack
 
 import pytest
 
+from tapetum import machine
+
 IDS = {"request_id", "trace_id", "span_id"}
 
 
@@ -145,6 +147,12 @@ def test_the_information_routes_answer_as_documented(service, bundle_path):
     assert get("/")["message"] == "pictures"
     assert get("/health").keys() == {"status", "model_loaded", "timestamp", "version"}
     assert get("/health")["model_loaded"] is True
-    assert get("/ready") == {"ready": True, "model_path": str(bundle_path), "device": "cpu", "reason": None}
+    assert get("/ready") == {
+        "ready": True,
+        "model_path": str(bundle_path),
+        "device": "cpu",
+        "precision": "bf16" if machine.has_bf16() else "fp32",
+        "reason": None,
+    }
     assert "/predict" in get("/openapi.json")["paths"]
     assert "swagger" in service.client.get("/docs").text.lower()

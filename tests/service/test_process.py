@@ -76,7 +76,7 @@ def test_a_bundle_that_is_not_there_is_named_with_its_variable(run_until_exit):
     ("variable", "value", "words"),
     [
         ("TAPETUM_PORT", "http", "TAPETUM_PORT is 'http': expected a valid integer"),
-        ("TAPETUM_PRECISION", "fp8", "TAPETUM_PRECISION is 'fp8': expected 'auto', 'fp32' or 'bf16'"),
+        ("TAPETUM_PRECISION", "fp8", "TAPETUM_PRECISION is 'fp8': expected 'auto', 'fp32', 'bf16' or 'int8'"),
         ("TAPETUM_ENGINE", "openvin", "TAPETUM_ENGINE is 'openvin': expected 'openvino', 'onnxruntime' or 'torch'"),
         ("TAPETUM_MAX_PIXELS", "-1", "TAPETUM_MAX_PIXELS is '-1': expected greater than or equal to 1"),
     ],

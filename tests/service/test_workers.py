@@ -132,7 +132,7 @@ def test_a_replaced_worker_must_serve_the_bundle_of_the_others(own_bundle, tmp_p
 
         refused = post(service, bright)
 
-        assert "has changed since the service started" in service.client.get("/ready").json()["reason"]
+        assert "has changed since it was opened" in service.client.get("/ready").json()["reason"]
         assert (refused.status_code, slug(refused)) == (503, "not-ready")
         (own_bundle / "bundle.json").write_text(facts)
         service.until(lambda: service.client.get("/ready").status_code == 200)

@@ -9,11 +9,15 @@ import promql_parser
 import pytest
 import yaml
 from click.testing import CliRunner
+from fastapi.routing import iter_route_contexts
 from tools import require
 
 from tapetum.cli.stack import command
 from tapetum.metrics import CATALOGUE
-from tapetum.stack import recording, rules
+from tapetum.serving.app import create_app
+from tapetum.serving.paths import PREDICTING
+from tapetum.settings import Settings
+from tapetum.stack import promql, recording, rules
 from tapetum.stack.alert import Alert
 from tapetum.stack.alerts import AREAS
 from tapetum.stack.render import render
@@ -215,3 +219,11 @@ def test_the_table_of_versions_is_what_is_deployed():
     assert {name.lower().replace(" ", "-") for name in table} <= {name for name, _ in images}
     for name, version in table.items():
         assert {tag for image, tag in images if image == name.lower().replace(" ", "-")} == {version}
+
+
+def test_requests_for_predictions_are_those_of_every_route_that_predicts():
+    """Prometheus anchors its patterns; a route that is missing would count as errors without requests."""
+    (pattern,) = re.findall(r'path=~"([^"]*)"', promql.asked("5m"))
+    paths = [str(route.path) for route in iter_route_contexts(create_app(Settings()).routes)]
+
+    assert {path for path in paths if re.fullmatch(pattern, path)} == set(PREDICTING)

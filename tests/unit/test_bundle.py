@@ -8,6 +8,7 @@ from tapetum import bundle as bundles
 from tapetum.bundle import ANSWERS, FACTS, GRAPH, WEIGHTS, Bundle, Facts, Golden
 from tapetum.errors import BundleError
 from tapetum.image import Preprocess
+from tapetum.quantised import Bounds, Quantised
 
 PICTURE = "golden/00-cat.png"
 HASHED = (GRAPH, WEIGHTS, ANSWERS, PICTURE)
@@ -110,6 +111,23 @@ def test_a_list_without_a_required_file_is_refused(sealed, name):
 
     with pytest.raises(BundleError, match=f"lists no {name}: the bundle is incomplete"):
         bundles.load(sealed.path)
+
+
+def test_a_graph_in_int8_must_be_there_where_the_facts_tell_of_it(tmp_path):
+    quantised = Quantised(
+        method="",
+        pictures=1,
+        layers=1,
+        bounds=Bounds(),
+        golden_bound=1,
+        graph_bytes={},
+        pictures_per_s={},
+        processor="",
+    )
+    bundles.write_draft(tmp_path, make_facts().model_copy(update={"quantised": quantised}), contents())
+
+    with pytest.raises(BundleError, match=r"model\.int8\.onnx is missing"):
+        bundles.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../outside", "golden/../../outside", "{absolute}"])

@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tapetum.errors import BrokenPicture, EmptyPicture, NotAPicture, PictureError, PictureTooLarge
-from tapetum.image import Preprocess, decode, decoder_version, to_array
+from tapetum.image import Preprocess, decode, decoder_version, kept, to_array
 
 TOLERANCE = 6  # grey levels that a lossy format may move the middle of a flat tile
 
@@ -298,6 +298,20 @@ def test_every_shape_becomes_the_inputs_shape(fit, size):
     array = to_array(Image.new("RGB", size), Preprocess(height=24, width=40, fit=fit, crop_share=0.875))
 
     assert (array.shape, array.dtype) == ((24, 40, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "share", "expected"),
+    [
+        ((300, 100), "squash", 0.5, (0, 0, 1, 1)),
+        ((300, 100), "crop", 1.0, (1 / 3, 0, 2 / 3, 1)),
+        ((100, 200), "crop", 0.5, (0.25, 0.375, 0.75, 0.625)),
+    ],
+)
+def test_what_is_kept_of_a_picture_can_be_told(size, fit, share, expected):
+    spec = Preprocess(height=64, width=64, fit=fit, crop_share=share)
+
+    assert kept(size, spec) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_thread_of_a_picture_is_cropped_without_being_unfolded():

@@ -3,10 +3,16 @@
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, FOLDER, JSON, progress, to_json
+from tapetum.cli.terminal import ANY_PATH, CORRECTIONS, FOLDER, JSON, progress, to_json
+
+if TYPE_CHECKING:
+    from tapetum.data.confident import Doubts
+    from tapetum.data.scan import Scan
+    from tapetum.progress import Advance
 
 _MOVED_SHOWN = 20
 
@@ -62,6 +68,10 @@ def _source(path: Path) -> str:
 @click.option("--html", type=ANY_PATH, help="Write a report with thumbnails to this file.")
 @click.option("--fail-on", metavar="KIND[,KIND]", help="Exit with 1 only for findings of these kinds.")
 @click.option("--quarantine", type=FOLDER, help="Move what findings name to this folder; --fail-on chooses the kinds.")
+@click.option("--labels", is_flag=True, help="Look for labels that are likely wrong, too; this needs tapetum[train].")
+@click.option(
+    "--corrections", type=ANY_PATH, help="Labels that a person corrected; with --labels doubted ones are added to it."
+)
 @click.pass_context
 def check(
     context: click.Context,
@@ -71,19 +81,22 @@ def check(
     html: Path | None,
     fail_on: str | None,
     quarantine: Path | None,
+    labels: bool,
+    corrections: Path | None,
 ) -> None:
     """Look for broken, copied, leaking and doubtful pictures; exit code 1 where there are findings.
 
     PICTURES is a folder, an archive, or a CSV or JSON-lines file of path and
     label. Kinds are broken, conflict, leak, duplicate, near_conflict, near_leak,
-    near_duplicate, mismatch, tiny, blank, dark, blurred, shortcut, few and
-    imbalance.
+    near_duplicate, label, mismatch, tiny, blank, dark, blurred, shortcut, few
+    and imbalance.
 
     Example: tapetum data check photos --html report.html --fail-on broken,conflict,near_leak
     """
     from tapetum import files
     from tapetum.data import checks, packing, report
     from tapetum.data import quarantine as quarantines
+    from tapetum.data.corrections import propose
     from tapetum.data.scan import scan
     from tapetum.errors import ConfigError
 
@@ -91,12 +104,17 @@ def check(
     if quarantine is not None and packing.is_packed(pictures):
         raise ConfigError(f"--quarantine takes files out of a folder: `tapetum data fetch {pictures} --to` makes one")
     with progress() as advance:
-        scanned = scan(pictures, advance)
-    findings = checks.check(scanned)
+        # With --labels the file may be yet to be written.
+        known = corrections if corrections and (corrections.exists() or not labels) else None
+        scanned = scan(pictures, advance, known)
+        doubts = _doubts(scanned, advance) if labels else None
+    findings = checks.check(scanned, doubts)
     counts = dict(sorted(Counter(sample.label for sample in scanned.samples).items()))
     found = dict(sorted(Counter(finding.kind for finding in findings).items()))
     entries = [asdict(entry) for entry in findings]
     content = {"pictures": str(pictures), "classes": counts, "kinds": found, "findings": entries}
+    if doubts is not None:
+        content["labels"] = asdict(doubts)
     if out is not None:
         files.write_text(out, to_json(content) + "\n")
     if as_json:
@@ -108,6 +126,11 @@ def check(
             click.echo(finding.to_text())
         if not findings:
             click.echo("nothing wrong found")
+        if doubts is not None:
+            click.echo(f"of {doubts.judged} labels {doubts.confirmed} are as the other pictures would have it")
+    if doubts is not None and corrections is not None:
+        propose(corrections, scanned.decided, doubts.suspects)
+        click.echo(f"{corrections}: {len(scanned.decided)} decided, {len(doubts.suspects)} to decide", err=True)
     if html is not None:
         files.write_text(html, report.html(f"Pictures in {pictures.name}", scanned.root, counts, findings))
     chosen = [finding for finding in findings if finding.kind in kinds]
@@ -118,6 +141,13 @@ def check(
             err=True,
         )
     context.exit(1 if chosen else 0)
+
+
+def _doubts(scanned: "Scan", advance: "Advance") -> "Doubts":
+    from tapetum import pipeline, settings
+    from tapetum.data.confident import doubt
+
+    return doubt(scanned, pipeline.seen(scanned, settings.load().cache_dir, advance))
 
 
 @command.command()
@@ -151,8 +181,15 @@ def _kinds(chosen: str | None) -> set[str]:
 @click.option("--val", type=float, help="Share of the validation part; as in recipes by default.")
 @click.option("--test", type=float, help="Share of the test part; as in recipes by default.")
 @click.option("--seed", type=int, help="Another seed gives another division.")
+@CORRECTIONS
 def split(
-    pictures: Path, out: Path, recipe: Path | None, val: float | None, test: float | None, seed: int | None
+    pictures: Path,
+    out: Path,
+    recipe: Path | None,
+    val: float | None,
+    test: float | None,
+    seed: int | None,
+    corrections: Path | None,
 ) -> None:
     """Divide pictures into train, val and test by the hash of their content.
 
@@ -171,7 +208,7 @@ def split(
     choices = recipes.parts(usual, val=val, test=test, seed=seed)
     with progress() as advance:
         previous = manifest.load(out) if out.exists() else None
-        divided = manifest.build(scan(pictures, advance), choices, previous)
+        divided = manifest.build(scan(pictures, advance, corrections), choices, previous)
     manifest.save(divided, out)
     sizes = ", ".join(f"{part} {len(divided.part(part))}" for part in PARTS)
     click.echo(f"{out}: {sizes}; {len(divided.excluded)} left out; fingerprint {divided.fingerprint[:12]}")

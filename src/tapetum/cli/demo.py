@@ -50,7 +50,7 @@ def command(context: click.Context, port: int, keep: bool) -> None:
     chosen = recipe.load(Path("digits"))
     out = Path("runs") / chosen.name
     outcome = train(chosen, fetch(chosen.source or "", out), out)
-    if not outcome.verdict.passed:
+    if not outcome.passed:
         context.exit(1)
     with _service(outcome.bundle.path, port, out / "service.log", keep) as address:
         answers = _ask(address, manifests.load(out / MANIFEST))

@@ -16,11 +16,13 @@ from tapetum.errors import Interrupted, TapetumError
 
 # Each command lives in a module of its own, imported only when it is called or its help is asked for.
 _COMMANDS = {
+    "bench": "Measure a service under load.",
     "bundle": "Verify, show or seal a bundle.",
     "config": "Show the settings in force.",
     "data": "Fetch, check and split pictures.",
     "demo": "Run everything on handwritten digits.",
     "evaluate": "Score a model on pictures it never saw.",
+    "export": "Add a graph in int8 to a bundle.",
     "gate": "Decide whether a model may go on.",
     "import": "Turn foreign weights into a bundle.",
     "predict": "Classify picture files.",
@@ -77,7 +79,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("tapetum") or "--debug" in sys.argv:
             raise
-        extra = "dev" if error.name.startswith("grafana") else "train"
+        library = error.name.partition(".")[0]
+        extra = {"grafana_foundation_sdk": "dev", "onnxruntime": "onnxruntime"}.get(library, "train")
         click.echo(
             f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[{extra}]'", err=True
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH
+from tapetum.cli.terminal import ANY_PATH, files_of
 
 Entry = dict[str, Any]
 
@@ -23,7 +23,7 @@ def command(context: click.Context, model: str, paths: tuple[Path, ...], as_json
 
     Example: tapetum predict runs/pets/bundle cat.jpg holiday/ --json
     """
-    files = list(_files(paths))
+    files = list(files_of(paths))
     is_url = model.startswith(("http://", "https://"))
     entries = _by_service(model, files) if is_url else _by_bundle(Path(model), files, engine)
     failed = 0
@@ -36,14 +36,6 @@ def command(context: click.Context, model: str, paths: tuple[Path, ...], as_json
         else:
             click.echo(f"{entry['path']}  {entry['prediction']}  {entry['confidence']:.4f}")
     context.exit(1 if failed else 0)
-
-
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.is_file())
-        else:
-            yield path
 
 
 def _by_bundle(path: Path, files: list[Path], engine: str) -> Iterator[Entry]:

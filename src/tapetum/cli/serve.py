@@ -14,7 +14,7 @@ from tapetum.cli.terminal import FOLDER
 @click.option("--workers", type=int, help="Processes that compute; 0 is a thread.")
 @click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
 @click.option("--device", help="Where the model computes: auto, cpu or cuda.")
-@click.option("--precision", help="Arithmetic of the model: auto, fp32 or bf16.")
+@click.option("--precision", help="Arithmetic of the model: auto, fp32, bf16 or int8.")
 def command(
     bundle: Path | None,
     host: str | None,

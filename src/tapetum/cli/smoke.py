@@ -4,9 +4,7 @@ from pathlib import Path
 
 import click
 
-from tapetum.cli.terminal import JSON, echo_json
-
-FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+from tapetum.cli.terminal import API_KEY_FILE, FILE, JSON, authorisation, echo_json
 
 
 @click.command("smoke")
@@ -14,7 +12,7 @@ FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.option("--picture", type=FILE, help="Picture to ask about, instead of a built-in one.")
 @click.option("--expect", metavar="LABEL", help="The class that the picture must get; needs --picture.")
 @click.option("--wait", "wait_s", type=click.FloatRange(0), default=0, help="Seconds to wait until it is ready.")
-@click.option("--api-key-file", type=FILE, help="File whose first key is sent.")
+@API_KEY_FILE
 @JSON
 @click.pass_context
 def command(
@@ -41,10 +39,7 @@ def command(
         raise ConfigError(f"{url!r} is no address of a service: expected such as http://localhost:8000")
     if expect is not None and picture is None:
         raise ConfigError("--expect needs --picture: nobody knows what the built-in picture shows")
-    headers = {}
-    if api_key_file is not None:
-        keys = [line.strip() for line in api_key_file.read_text().splitlines()]
-        headers["Authorization"] = "Bearer " + next((key for key in keys if key and not key.startswith("#")), "")
+    headers = authorisation(api_key_file)
     content = picture.read_bytes() if picture else smoke.example()
     found = []
     with httpx.Client(base_url=url, headers=headers, timeout=smoke.TIMEOUT_S) as client:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,12 @@ from tapetum.progress import Advance
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ANY_PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 BUNDLE = click.argument("bundle", type=FOLDER)
+CORRECTIONS = click.option("--corrections", type=ANY_PATH, help="File of labels that a person corrected.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+API_KEY_FILE = click.option("--api-key-file", type=FILE, help="File whose first key is sent.")
 
 
 def echo_json(content: Any) -> None:
@@ -25,6 +29,23 @@ def echo_json(content: Any) -> None:
 def to_json(content: Any) -> str:
     """One JSON document, for people to read too."""
     return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def authorisation(api_key_file: Path | None) -> dict[str, str]:
+    """The header that carries the first key of a file; none without a file."""
+    if api_key_file is None:
+        return {}
+    keys = [line.strip() for line in api_key_file.read_text().splitlines()]
+    return {"Authorization": "Bearer " + next((key for key in keys if key and not key.startswith("#")), "")}
+
+
+def files_of(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files themselves, and those in folders at any depth, in order."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.is_file())
+        else:
+            yield path
 
 
 @contextmanager

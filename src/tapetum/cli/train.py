@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
+from tapetum.cli.terminal import ANY_PATH, CORRECTIONS, FOLDER, progress
 
 if TYPE_CHECKING:
     from tapetum.bundle import Bundle
@@ -30,22 +30,29 @@ _LEAST_FREE_BYTES = 50_000_000
     type=ANY_PATH,
     help="Folder, archive, CSV or JSON-lines file of labelled pictures, or a manifest.",
 )
+@click.option("--transfer", is_flag=True, help="Learn a new last layer of a model that knows ImageNet: in seconds.")
 @click.option("--out", type=FOLDER, help="Folder of the run; runs/NAME by default.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that folder, if one was interrupted.")
+@click.option("--draft", "is_draft", is_flag=True, help="Stop at the draft, for evaluate, gate and bundle seal.")
+@CORRECTIONS
 @click.pass_context
 def command(
     context: click.Context,
     recipe_or_pictures: Path,
     overrides: tuple[str, ...],
     pictures: Path | None,
+    transfer: bool,
     out: Path | None,
     resume: bool,
+    is_draft: bool,
+    corrections: Path | None,
 ) -> None:
     """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
 
     RECIPE is a file, or the name of a shipped recipe such as cats-dogs.
     PICTURES alone, a folder, an archive, or a CSV or JSON-lines file of path and
-    label, get a recipe for photographs. KEY=VALUE changes one choice of the recipe.
+    label, get a recipe for photographs. KEY=VALUE changes one choice of the recipe;
+    --transfer changes those of the model and its training.
 
     Example: tapetum train cats-dogs --data photos train.epochs=5
     """
@@ -55,6 +62,8 @@ def command(
     from tapetum.training import distributed
 
     machine.keep_freed_memory()
+    if transfer:
+        overrides = (*recipe.TRANSFER, *overrides)
     is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
     if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
         chosen, pictures = _choose(recipe_or_pictures, overrides), recipe_or_pictures
@@ -70,8 +79,8 @@ def command(
             if chosen.source is None:
                 raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
             pictures = fetch(chosen.source, out)
-        outcome = train(chosen, pictures, out, resume, group)
-    context.exit(0 if outcome.verdict.passed else 1)
+        outcome = train(chosen, pictures, out, resume, group, is_draft, corrections)
+    context.exit(0 if outcome.passed else 1)
 
 
 def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
@@ -86,10 +95,18 @@ def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
     say(
         "recipe",
         f"chosen for {sum(seen.counts.values())} pictures of {len(seen.counts)} classes, about {seen.side} pixels: "
-        f"{chosen.model.architecture} at {chosen.image.width}×{chosen.image.height}, {choices.epochs} epochs in "
-        f"batches of {choices.batch_size}{weights}",
+        f"{_planned(chosen)}{weights}",
     )
     return chosen
+
+
+def _planned(chosen: "Recipe") -> str:
+    model = f"{chosen.model.architecture} at {chosen.image.width}×{chosen.image.height}"
+    epochs = chosen.train.epochs - chosen.train.linear_head
+    fitted = f"{epochs} epochs in batches of {chosen.train.batch_size}"
+    if not chosen.train.linear_head:
+        return f"{model}, {fitted}"
+    return f"a new last layer of {model}" + (f", then {fitted}" if epochs else "")
 
 
 def fetch(source: str, out: Path) -> Path:
@@ -106,7 +123,15 @@ def fetch(source: str, out: Path) -> Path:
     return pictures
 
 
-def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, group: "Group | None" = None) -> "Outcome":
+def train(
+    chosen: "Recipe",
+    pictures: Path,
+    out: Path,
+    resume: bool = False,
+    group: "Group | None" = None,
+    is_draft: bool = False,
+    corrections: Path | None = None,
+) -> "Outcome":
     """Go through the stages, showing each."""
     from tapetum import files, pipeline, settings
     from tapetum.data import packing
@@ -118,7 +143,7 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
     deployment = settings.load()
     tracker = open_tracker(deployment.mlflow_tracking_uri, deployment.mlflow_experiment_name)
     with progress() as advance:
-        manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance)
+        manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance, corrections)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())
         if pictures.is_dir() or packing.is_packed(pictures):
@@ -128,9 +153,21 @@ def train(chosen: "Recipe", pictures: Path, out: Path, resume: bool = False, gro
         group = group or ALONE
         group.wait()
         outcome = pipeline.train(
-            chosen, manifest, out, deployment.cache_dir, tracker, _say_epoch, advance, resume=resume, group=group
+            chosen,
+            manifest,
+            out,
+            deployment.cache_dir,
+            tracker,
+            _say_epoch,
+            advance,
+            resume=resume,
+            group=group,
+            is_draft=is_draft,
         )
-    say_verdict(outcome.bundle, outcome.verdict, out)
+    if outcome.verdict is None:
+        say("draft", f"{outcome.bundle.path}, for `tapetum evaluate`")
+    else:
+        say_verdict(outcome.bundle, outcome.verdict, out)
     say("tracked", outcome.tracked)
     return outcome
 

@@ -31,7 +31,7 @@ def build(manifest: Manifest, spec: Preprocess, folder: Path, advance: Advance =
     Raises ResourceError when the disk is too full, DataError when a picture
     changed since the manifest was written.
     """
-    path = folder / f"{key(manifest, spec)}.npy"
+    path = _path(manifest, spec, folder)
     if not path.exists():
         shape = (len(manifest.samples), spec.height, spec.width, 3)
         files.require_space(folder, int(np.prod(shape)))
@@ -40,10 +40,21 @@ def build(manifest: Manifest, spec: Preprocess, folder: Path, advance: Advance =
             np.lib.format.write_array_header_1_0(stream, header)
             for start in range(0, len(manifest.samples), _CHUNK):
                 chunk = manifest.samples[start : start + _CHUNK]
-                for pixels in pool.map(lambda sample: _read(manifest.root, sample, spec), chunk):
+                for pixels in pool.map(lambda sample: decoded(manifest.root, sample, spec), chunk):
                     stream.write(pixels.tobytes())
                 advance("decode pictures", start + len(chunk), len(manifest.samples))
     return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def find(manifest: Manifest, spec: Preprocess, folder: Path) -> np.ndarray | None:
+    """What `build` would give, where it has been made."""
+    path = _path(manifest, spec, folder)
+    return np.asarray(np.load(path, mmap_mode="r")) if path.exists() else None
+
+
+def decoded(root: Path, sample: Sample, spec: Preprocess) -> np.ndarray:
+    """One picture, uint8 (H, W, 3). Raises DataError when it changed since the manifest was written."""
+    return image.to_array(image.decode(read(root, sample)), spec)
 
 
 @dataclass(frozen=True)
@@ -61,5 +72,5 @@ class Rows:
         return np.asarray(self.pixels[self.rows[key]])
 
 
-def _read(root: Path, sample: Sample, spec: Preprocess) -> np.ndarray:
-    return image.to_array(image.decode(read(root, sample)), spec)
+def _path(manifest: Manifest, spec: Preprocess, folder: Path) -> Path:
+    return folder / f"{key(manifest, spec)}.npy"

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 
 from tapetum.data import quality
+from tapetum.data.confident import Doubts
 from tapetum.data.finding import FEWEST_PICTURES, Finding, Kind
 from tapetum.data.sample import Sample
 from tapetum.data.scan import Scan
@@ -12,8 +13,8 @@ LARGEST_RATIO = 10
 Groups = list[tuple[list[Sample], list[str]]]
 
 
-def check(scanned: Scan) -> list[Finding]:
-    """All findings, the gravest kinds first."""
+def check(scanned: Scan, doubts: Doubts | None = None) -> list[Finding]:
+    """All findings, the gravest kinds first; those of labels where they were judged."""
     broken = [Finding("broken", [entry.path], f"{entry.reason}; it is left out") for entry in scanned.broken]
     viewed = [(sample, scanned.views[sample.path]) for sample in scanned.samples if sample.path in scanned.views]
     renamed = [finding for _, view in viewed for finding in view.mismatch]
@@ -23,6 +24,7 @@ def check(scanned: Scan) -> list[Finding]:
         *broken,
         *_copies(scanned.samples),
         *_near_copies(scanned),
+        *(suspect.to_finding() for suspect in (doubts.suspects if doubts else [])),
         *renamed,
         *quality.judge(looks, sizes),
         *_counts(scanned),

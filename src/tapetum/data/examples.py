@@ -21,17 +21,18 @@ def chosen(manifest: Manifest) -> dict[str, bytes]:
     """
     return {
         f"{number:02}-{sample.label}{Path(sample.path).suffix.lower()}": (manifest.root / sample.path).read_bytes()
-        for number, sample in enumerate(_across_classes(manifest.part("val"), manifest.labels))
+        for number, sample in enumerate(across_classes(manifest.part("val"), manifest.labels, COUNT))
     }
 
 
-def _across_classes(samples: list[Sample], labels: Sequence[str]) -> list[Sample]:
+def across_classes(samples: list[Sample], labels: Sequence[str], count: int) -> list[Sample]:
+    """Up to `count` samples, class by class in turn, each class in the order of its digests."""
     rank = dict.fromkeys(labels, 0)
     turns = []
     for sample in sorted(samples, key=lambda sample: sample.digest):
         turns.append((rank[sample.label], sample.label, sample))
         rank[sample.label] += 1
-    return [sample for _, _, sample in sorted(turns, key=lambda turn: turn[:2])[:COUNT]]
+    return [sample for _, _, sample in sorted(turns, key=lambda turn: turn[:2])[:count]]
 
 
 def generated() -> dict[str, bytes]:

@@ -14,6 +14,7 @@ Kind = Literal[
     "near_conflict",
     "near_leak",
     "near_duplicate",
+    "label",
     "mismatch",
     "tiny",
     "blank",
@@ -39,3 +40,18 @@ class Finding:
         shown = ", ".join(self.paths[:_SHOWN])
         more = f" and {len(self.paths) - _SHOWN} more" if len(self.paths) > _SHOWN else ""
         return f"{self.kind}: {shown}{more}{': ' if shown else ''}{self.message}"
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A label that is likely wrong; `score` is how much likelier the suggested one is, from 0 to 1."""
+
+    path: str
+    given: str
+    suggested: str
+    score: float
+
+    def to_finding(self) -> Finding:
+        """The same as a fault among others."""
+        message = f"labelled {self.given}, looks like {self.suggested} (score {self.score:.2f})"
+        return Finding("label", [self.path], message)

@@ -28,7 +28,7 @@ _LONGEST_LABEL = 60
 _NOT_IN_LABELS = re.compile("[\0-\x1f\x7f/\\\\\ud800-\udfff]")
 
 # Values by column, or what is wrong with the row.
-_Row = dict[str, str] | str
+Row = dict[str, str] | str
 
 
 def is_listing(path: Path) -> bool:
@@ -43,19 +43,14 @@ def read(path: Path) -> list[Sample]:
     """
     found: dict[str, tuple[int, Sample]] = {}
     faults: list[str] = []
-    for line, row in _rows(path):
+    for line, row in rows(path):
         sample = _to_sample(row, path.parent) if isinstance(row, dict) else row
         if isinstance(sample, Sample):
             sample = _contradiction(sample, *found.setdefault(sample.path, (line, sample))) or sample
         if isinstance(sample, str):
             faults.append(f"line {line}: {sample}")
     if faults:
-        more = len(faults) - _FAULTS_SHOWN
-        shown = [*faults[:_FAULTS_SHOWN], f"and {more} more"] if more > 0 else faults
-        raise DataError(
-            f"{path}: rows to be mended or removed: {len(faults):,}; paths start at {path.parent}/\n  "
-            + "\n  ".join(shown)
-        )
+        raise refused(path, path.parent, faults)
     if not found:
         raise DataError(f"{path} has no rows: expected a path and a label in each")
     samples = [found[place][1] for place in sorted(found)]
@@ -64,8 +59,17 @@ def read(path: Path) -> list[Sample]:
     return samples
 
 
-def _rows(path: Path) -> Iterator[tuple[int, _Row]]:
-    """Number and content of each line that is not blank."""
+def refused(path: Path, folder: Path, faults: list[str]) -> DataError:
+    """The error that names the first faults of a file whose paths start at `folder`."""
+    more = len(faults) - _FAULTS_SHOWN
+    shown = [*faults[:_FAULTS_SHOWN], f"and {more} more"] if more > 0 else faults
+    return DataError(
+        f"{path}: rows to be mended or removed: {len(faults):,}; paths start at {folder}/\n  " + "\n  ".join(shown)
+    )
+
+
+def rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Number and content of each line that is not blank. Raises DataError where the file cannot be read."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
@@ -77,7 +81,7 @@ def _rows(path: Path) -> Iterator[tuple[int, _Row]]:
     return _json_rows(text) if path.suffix.lower() in _JSON_SUFFIXES else _csv_rows(path, text)
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, _Row]]:
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     delimiter, columns = _header(path, text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
@@ -106,13 +110,13 @@ def _header(path: Path, text: str) -> tuple[str, dict[str, int]]:
     raise DataError(f"{path} begins with {', '.join(names)[:200] or 'nothing'}: expected {_expected()}")
 
 
-def _json_rows(text: str) -> Iterator[tuple[int, _Row]]:
+def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
             yield line, _json_row(content)
 
 
-def _json_row(content: str) -> _Row:
+def _json_row(content: str) -> Row:
     try:
         entry = json.loads(content)
     except (ValueError, RecursionError):

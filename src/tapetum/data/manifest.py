@@ -44,11 +44,13 @@ def build(scanned: Scan, parts: Parts, previous: Manifest | None = None) -> Mani
     """
     kept, dropped = _without_copies(scanned.samples)
     kept, leaked = _without_leaks(kept, scanned.near)
-    dropped += leaked
+    dropped += leaked + [
+        Excluded(path, "a correction leaves it out") for path, label in scanned.decided.items() if not label
+    ]
     earlier = (
         {sample.digest: sample.part for sample in previous.samples} if previous and previous.parts == parts else {}
     )
-    samples = split(kept, parts, _originals(scanned.near), earlier)
+    samples = split(kept, parts, scanned.originals(), earlier)
     labels = _labels(samples)
     if lost := sorted(set(scanned.labels) - set(labels)):
         raise DataError(
@@ -57,6 +59,11 @@ def build(scanned: Scan, parts: Parts, previous: Manifest | None = None) -> Mani
         )
     _require_parts(samples, labels, scanned.root)
     return Manifest(scanned.root, labels, samples, scanned.broken + dropped, _fingerprint(samples), parts)
+
+
+def undivided(scanned: Scan) -> Manifest:
+    """All that was scanned, in no part and with nothing left out: what is looked at, not what is learned from."""
+    return Manifest(scanned.root, scanned.labels, scanned.samples, [], _fingerprint(scanned.samples))
 
 
 def moved(manifest: Manifest, previous: Manifest) -> list[Sample]:
@@ -172,11 +179,6 @@ def _without_leaks(samples: list[Sample], groups: list[list[Sample]]) -> tuple[l
             if sample.part is not None and _MEASURES[sample.part] > _MEASURES[first.part]:
                 leaked[sample.path] = Excluded(sample.path, f"almost the same picture as {first.path}")
     return [sample for sample in samples if sample.path not in leaked], sorted(leaked.values(), key=lambda e: e.path)
-
-
-def _originals(groups: list[list[Sample]]) -> dict[str, str]:
-    """From the digest of each version to the smallest of its group."""
-    return {sample.digest: min(member.digest for member in group) for group in groups for sample in group}
 
 
 def _require_parts(samples: list[Sample], labels: tuple[str, ...], root: Path) -> None:

@@ -8,12 +8,14 @@ from tapetum.data.finding import Finding, Kind
 from tapetum.markup import counted, document, figure, safe
 
 MOST_GROUPS = 60  # shown of each kind
+MOST_DOUBTED = 500  # labels, since a person looks at each
 MOST_PICTURES = 12  # shown of each group
 
 
 class _Meaning(NamedTuple):
     title: str
     advice: str
+    most: int = MOST_GROUPS
 
 
 _MEANINGS: dict[Kind, _Meaning] = {
@@ -38,6 +40,11 @@ _MEANINGS: dict[Kind, _Meaning] = {
     "duplicate": _Meaning("The same picture again", "One copy is kept; the others teach nothing new."),
     "near_duplicate": _Meaning(
         "Almost the same picture again", "Versions of one picture weigh as if they were many. Keep the best of them."
+    ),
+    "label": _Meaning(
+        "Labels that are likely wrong",
+        "The likeliest first. Look at each, and say what it shows in a file of corrections.",
+        MOST_DOUBTED,
     ),
     "tiny": _Meaning("Tiny pictures", "Enlarged to the model's input they show little. Find larger versions."),
     "blank": _Meaning("Blank pictures", "Almost one colour from edge to edge. Remove them unless that is the subject."),
@@ -94,8 +101,9 @@ def _classes(counts: dict[str, int]) -> str:
 
 
 def _section(kind: Kind, findings: list[Finding], root: Path) -> str:
-    groups = "\n".join(_group(finding, root) for finding in findings[:MOST_GROUPS])
-    hidden = len(findings) - MOST_GROUPS
+    most = _MEANINGS[kind].most
+    groups = "\n".join(_group(finding, root) for finding in findings[:most])
+    hidden = len(findings) - most
     more = f"<p>And {hidden:,} more; the JSON has all.</p>" if hidden > 0 else ""
     return f"""<section aria-labelledby="{kind}">
 <h2 id="{kind}">{_MEANINGS[kind].title}: {len(findings):,}</h2>

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tapetum import image
-from tapetum.data import layouts, near, packing
+from tapetum.data import corrections, layouts, near, packing
 from tapetum.data.finding import Finding
 from tapetum.data.looks import Look, look
 from tapetum.data.quality import mismatch
@@ -41,7 +41,9 @@ class Scan:
     """What a folder holds: pictures that can be decoded, and those that cannot.
 
     `views` go by path; `near` are groups of samples that show almost the same
-    picture. `labels` are those of all of them, so that a class without a single readable picture is noticed.
+    picture; `decided` is what a person said of some of them, corrected labels
+    by path, without a label where a picture is left out. `labels` are those of
+    all of them, so that a class without a single readable picture is noticed.
     """
 
     root: Path
@@ -50,16 +52,25 @@ class Scan:
     broken: list[Excluded]
     views: dict[str, View] = field(default_factory=dict)
     near: list[list[Sample]] = field(default_factory=list)
+    decided: dict[str, str] = field(default_factory=dict)
+
+    def originals(self) -> dict[str, str]:
+        """From the digest of each version of a picture to the smallest of its group."""
+        return {sample.digest: min(member.digest for member in group) for group in self.near for sample in group}
 
 
-def scan(root: Path, advance: Advance = silent) -> Scan:
+def scan(root: Path, advance: Advance = silent, corrected: Path | None = None) -> Scan:
     """Read and decode every picture of a folder, an archive or a listing; `advance` follows the work.
 
-    Raises DataError where the layout is not understood or holds fewer than two classes.
+    `corrected` is a file of labels that hold in place of the folder's. Raises
+    DataError where the layout or that file is not understood, or fewer than two classes are there.
     """
     if packing.is_packed(root):
         root = packing.unfold(root, advance)
     found, folder = layouts.find(root), layouts.base(root)
+    decided = corrections.read(corrected, found, folder) if corrected else {}
+    found = [replace(sample, label=decided.get(sample.path, sample.label)) for sample in found]
+    found = [sample for sample in found if sample.label]
     samples: list[Sample] = []
     broken: list[Excluded] = []
     views: dict[str, View] = {}
@@ -77,9 +88,8 @@ def scan(root: Path, advance: Advance = silent) -> Scan:
             f"{root} holds readable pictures of {held or 'no class'}, not of two classes, and {len(broken)} "
             f"broken ones, such as {broken[0].path}: {broken[0].reason}"
         )
-    return Scan(
-        folder, tuple(sorted({sample.label for sample in found})), samples, broken, views, _near(samples, views)
-    )
+    labels = tuple(sorted({sample.label for sample in found}))
+    return Scan(folder, labels, samples, broken, views, _near(samples, views), decided)
 
 
 def read(root: Path, sample: Sample) -> bytes:

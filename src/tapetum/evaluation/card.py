@@ -5,6 +5,7 @@ from collections import Counter
 from tapetum.bundle import Facts
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
+from tapetum.evaluation import in_int8
 from tapetum.evaluation.report import report, table
 from tapetum.scores import RESAMPLES
 
@@ -24,7 +25,7 @@ classes are averaged with equal weight; confidence is scaled by a temperature of
 validation part.
 
 {report(facts.scores)}
-## Pictures
+{_int8(facts)}## Pictures
 
 {table(["class", *PARTS], pictures)}
 
@@ -48,6 +49,17 @@ def unmeasured_card(facts: Facts) -> str:
 ## Limits
 
 The model answers with one of its classes whatever a picture shows: {", ".join(facts.labels)}.
+"""
+
+
+def _int8(facts: Facts) -> str:
+    if facts.quantised is None or "int8" not in facts.scores:
+        return ""
+    return f"""## In int8
+
+The service answers in int8 unless it is told another precision. This is what that changes on the test part.
+
+{in_int8.text(facts.quantised)}
 """
 
 

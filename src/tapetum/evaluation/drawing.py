@@ -6,6 +6,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import matplotlib
 from matplotlib.axis import Axis
@@ -29,6 +30,10 @@ _COLOURS = {
 }
 INK, SOFT, LINE, BLUE, ORANGE, GREEN, PURPLE, GOLD, CARD = _COLOURS.values()
 WIDTH_IN = 4.8
+Kind = Literal["svg", "png"]
+_DOTS_PER_IN = 144
+# So that the same drawing is the same bytes.
+_UNTOLD: dict[Kind, tuple[str, ...]] = {"svg": ("Date", "Creator", "Format", "Type"), "png": ("Software",)}
 _LEAST_PX_PER_IN, _MOST_PX_PER_IN = 70, 96  # less cannot be read, more is larger than the text around it
 _STYLE: dict[RcKeyType, object] = {
     "svg.fonttype": "none",  # text stays text: sharp, searchable, and in any script that the reader's machine has
@@ -64,8 +69,21 @@ class Plot:
 def draw(
     title: str, caption: str, alt: str, paint: Callable[[Figure], None], size: tuple[float, float] = (WIDTH_IN, 3.6)
 ) -> Plot:
-    """Draw without pyplot, whose figures are global; `size` is in inches."""
-    stream = io.StringIO()
+    """Draw for a page; `size` is in inches."""
+    svg = _rendered(title, paint, size, "svg").decode()
+    return Plot(title, caption, alt, _to_inline(svg, alt, size[0]))
+
+
+def picture(title: str, paint: Callable[[Figure], None], size: tuple[float, float], kind: Kind) -> bytes:
+    """Draw as a file that stands alone, on white; `size` is in inches."""
+    return _rendered(title, paint, size, kind, facecolor=CARD, dpi=_DOTS_PER_IN)
+
+
+def _rendered(
+    title: str, paint: Callable[[Figure], None], size: tuple[float, float], kind: Kind, **options: object
+) -> bytes:
+    """Draw without pyplot, whose figures are global."""
+    stream = io.BytesIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # the reader's machine draws the text
         matplotlib.rcdefaults()
@@ -73,8 +91,9 @@ def draw(
         matplotlib.rcParams["svg.hashsalt"] = title  # the same names in the same drawing
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
-        figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return Plot(title, caption, alt, _to_inline(stream.getvalue(), alt, size[0]))
+        metadata = dict.fromkeys(_UNTOLD[kind])
+        figure.savefig(stream, format=kind, metadata=metadata, **options)  # type: ignore[arg-type]
+    return stream.getvalue()
 
 
 def _to_inline(svg: str, alt: str, width_in: float) -> str:

@@ -1,6 +1,7 @@
 """What a bundle is worth: measured on pictures it never saw, through the Predictor that serves."""
 
 import json
+from functools import partial
 
 from tapetum import bundle as bundles
 from tapetum import files, machine
@@ -9,21 +10,28 @@ from tapetum.data.manifest import Manifest
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation import history
 from tapetum.evaluation.card import card
-from tapetum.evaluation.gate import decide
+from tapetum.evaluation.gate import decide, held_to
 from tapetum.evaluation.measure import Measured, measure
-from tapetum.evaluation.page import page
+from tapetum.evaluation.page import page, regated
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
+from tapetum.inference.explain import explain
+from tapetum.inference.predictor import Predictor
 from tapetum.progress import Advance, silent
+from tapetum.quantised import compare
+from tapetum.recipe import Gate
 from tapetum.scores import Scores, fit_temperature, score, softmax
+
+_COMPARED: tuple[Precision, ...] = ("fp32", "int8")
 
 
 def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advance: Advance = silent) -> Bundle:
     """Calibrate on the validation part, score on the test part, and write both into the draft.
 
-    Scores are taken in fp32, and in bf16 too where this processor has it and the
-    golden pictures hold in it; nothing else is ever served. The report shows
-    all of it with plots and pictures. Raises DataError where the draft was
+    Scores are taken in fp32, in bf16 too where this processor has it and the
+    golden pictures hold in it, and in int8 where the draft has a graph for it,
+    with how far that agrees with fp32; nothing else is ever served. The report
+    shows all of it with plots and pictures. Raises DataError where the draft was
     made from other pictures or parts, BundleError where its history is damaged.
     """
     bundles.require_draft(draft)
@@ -38,6 +46,9 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     precisions: list[Precision] = ["fp32"]
     if engine == "openvino" and machine.has_bf16() and _holds(draft, "bf16"):
         precisions.append("bf16")
+    quantised = draft.facts.quantised
+    if engine != "torch" and quantised is not None:
+        precisions.append("int8")
     scores: dict[Precision, Scores] = {}
     measured: dict[Precision, Measured] = {}
     answers: dict[str, list[list[float]]] = {}
@@ -48,12 +59,28 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
         answers[precision] = probabilities.round(6).tolist()
     predictions = {"pictures": test.digests, "truth": test.truth.tolist(), "probabilities": answers}
     files.write_text(draft.path / PREDICTIONS, json.dumps(predictions) + "\n")
-    evaluated = bundles.amend(draft, temperature=temperature, scores=scores)
+    if "int8" in measured and quantised is not None:
+        before, after = (softmax(measured[name].logits, temperature) for name in _COMPARED)
+        agreement = compare(before, after, test.truth, draft.facts.labels)
+        quantised = quantised.model_copy(update={"agreement": agreement})
+    evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     environment = {"engine": engine} | machine.description()
-    report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment)
+    why = partial(explain, Predictor(evaluated, open_engine(engine, evaluated, "fp32")))
+    report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment, why)
     files.write_text(draft.path / REPORT, report)
     return evaluated
+
+
+def regate(evaluated: Bundle, rules: Gate) -> Bundle:
+    """Give an evaluated draft another gate: its facts and its report say so. Raises BundleError."""
+    changed = held_to(evaluated, rules)
+    if changed == evaluated:
+        return evaluated
+    before, after = ((bundle.facts, decide(bundle)) for bundle in (evaluated, changed))
+    report = regated((evaluated.path / REPORT).read_text(encoding="utf-8"), before, after)
+    files.write_text(evaluated.path / REPORT, report)
+    return bundles.amend(evaluated, recipe=changed.facts.recipe)
 
 
 def _holds(draft: Bundle, precision: Precision) -> bool:

@@ -1,15 +1,22 @@
 """Which pictures a person should look at, and how they are shown."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tapetum.data.sample import Sample
+from tapetum.inference.explain import Explanation
+from tapetum.inference.overlay import draw
 from tapetum.markup import counted, figure, safe
 
 MOST_MISTAKES = 24
 MOST_CLASSES = 10  # with examples: a page of hundreds of pictures is looked at by nobody
 MOST_EXAMPLES = 3  # of each kind
+
+Redraw = Callable[[Image.Image], Image.Image]
+Explain = Callable[[Image.Image], Explanation]
 
 
 def mistakes(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -26,20 +33,29 @@ def examples(probabilities: np.ndarray, truth: np.ndarray, label: int) -> tuple[
 
 
 def mistakes_section(
-    root: Path, samples: list[Sample], labels: tuple[str, ...], probabilities: np.ndarray, truth: np.ndarray
+    root: Path,
+    samples: list[Sample],
+    labels: tuple[str, ...],
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    explain: Explain,
 ) -> str:
-    """The most confident wrong answers as HTML."""
+    """The most confident wrong answers as HTML, each with its heat map."""
     wrong = mistakes(probabilities, truth)
     if not len(wrong):
         return f"<p>None: all of {counted(len(truth), 'picture')} were answered rightly.</p>"
-    shown = "\n".join(
-        f'<li class="one">{_answered(root, samples[row], labels, probabilities[row])}</li>'
-        for row in wrong[:MOST_MISTAKES]
-    )
+
+    def redraw(picture: Image.Image) -> Image.Image:
+        return draw(picture, explain(picture), "overlay")
+
+    def shown(row: int) -> str:
+        return f'<li class="one">{_answered(root, samples[row], labels, probabilities[row], redraw)}</li>'
+
+    items = "\n".join(map(shown, wrong[:MOST_MISTAKES]))
     number = f"The {MOST_MISTAKES} surest of {len(wrong):,}" if len(wrong) > MOST_MISTAKES else f"All {len(wrong):,}"
     return (
-        f'<p class="soft">{number} wrong answers, the surest first. Some may be wrong labels.</p>'
-        f'\n<ul class="groups">\n{shown}\n</ul>'
+        f'<p class="soft">{number} wrong answers, the surest first. Some may be wrong labels. Below each is '
+        f'where the model saw its answer, brightest where most.</p>\n<ul class="groups">\n{items}\n</ul>'
     )
 
 
@@ -67,11 +83,13 @@ def examples_section(
     return "\n".join(sections)
 
 
-def _answered(root: Path, sample: Sample, labels: tuple[str, ...], shares: np.ndarray) -> str:
+def _answered(
+    root: Path, sample: Sample, labels: tuple[str, ...], shares: np.ndarray, redraw: Redraw | None = None
+) -> str:
     answer, share = labels[shares.argmax()], f"{shares.max():.1%}"
     if answer == sample.label:
         said = f"{share} sure"
     else:
         said = f'answer <span class="bad">{safe(answer)}</span>, {share} sure<br>truth {safe(sample.label)}'
     alt = f"{sample.path}: {sample.label}, answered {answer}"
-    return figure(root / sample.path, alt, f"{said}<br>{safe(sample.path)}")
+    return figure(root / sample.path, alt, f"{said}<br>{safe(sample.path)}", redraw=redraw)

@@ -48,7 +48,8 @@ class Incumbent:
 def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
     """Hold an evaluated bundle to its recipe's gate and, where given, against an incumbent.
 
-    Every precision that was evaluated must pass. The incumbent is compared on
+    Every precision that was evaluated must pass, and int8 may not cost more than the bounds that it was made with. The
+    incumbent is compared on
     the same test pictures: the candidate may neither be worse beyond the
     bootstrap's doubt, nor lose more than the recipe allows. Raises BundleError
     where the candidate was not evaluated, DataError where the pictures differ.
@@ -57,9 +58,17 @@ def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
         raise BundleError(f"{candidate.path} was not evaluated yet: run `tapetum evaluate {candidate.path}`")
     rules = Gate.model_validate(candidate.facts.recipe.get("gate", {}))
     checks = [check for precision in candidate.facts.scores for check in _floors(candidate, precision, rules)]
+    if "int8" in candidate.facts.scores:
+        checks += _quantised(candidate)
     if incumbent is not None:
         checks.append(_against(candidate, incumbent, rules))
     return Verdict(str(candidate.path), candidate.facts.version, all(check.passed for check in checks), checks)
+
+
+def held_to(bundle: Bundle, rules: Gate) -> Bundle:
+    """The same bundle under another gate than that of its recipe; on disk nothing changes."""
+    recipe = bundle.facts.recipe | {"gate": rules.model_dump(mode="json")}
+    return Bundle(bundle.path, bundle.facts.model_copy(update={"recipe": recipe}))
 
 
 def recorded(bundle: Bundle) -> Incumbent:
@@ -99,6 +108,22 @@ def _floors(candidate: Bundle, precision: Precision, rules: Gate) -> list[Check]
             f"{error:.4f}",
             f"≤ {rules.calibration_error:.4f}",
         ),
+    ]
+
+
+def _quantised(candidate: Bundle) -> list[Check]:
+    quantised = candidate.facts.quantised
+    assert quantised is not None, "scores in int8 come from its graph"
+    assert quantised.agreement is not None, "and with how far it agrees"
+    gain, changed, bounds = quantised.agreement.accuracy_change, quantised.agreement.changed, quantised.bounds
+    return [
+        Check(
+            "accuracy in int8 against fp32",
+            -gain <= bounds.accuracy_loss,
+            f"{gain:+.4f}",
+            f"≥ {-bounds.accuracy_loss:+.4f}",
+        ),
+        Check("other labels in int8", changed <= bounds.changed, f"{changed:.4f}", f"≤ {bounds.changed:.4f}"),
     ]
 
 

@@ -10,14 +10,16 @@ from tapetum.bundle import Facts
 from tapetum.curves import Curve
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
-from tapetum.evaluation import history, plots
+from tapetum.errors import BundleError
+from tapetum.evaluation import history, in_int8, plots
 from tapetum.evaluation.drawing import Plot
-from tapetum.evaluation.gallery import examples_section, mistakes_section
+from tapetum.evaluation.gallery import Explain, examples_section, mistakes_section
 from tapetum.evaluation.gate import Verdict
 from tapetum.evaluation.history import Epoch
 from tapetum.evaluation.measure import Measured
 from tapetum.evaluation.report import SCORES
 from tapetum.markup import counted, document, safe, table
+from tapetum.quantised import Quantised
 from tapetum.scores import RESAMPLES, Interval, Scores, reliability, softmax
 
 MOST_CONFUSIONS = 10
@@ -30,21 +32,26 @@ def page(
     verdict: Verdict,
     epochs: Sequence[Epoch],
     environment: Mapping[str, str],
+    explain: Explain,
 ) -> str:
-    """The report; `test` holds the answers to the test part that everything but the table of scores is drawn from."""
+    """The report; `test` holds the answers to the test part that everything but the table of scores is drawn from.
+
+    `explain` says of a picture why the model answers what it does.
+    """
     scores = next(iter(facts.scores.values()))
     probabilities = softmax(test.logits, facts.temperature)
     shown = (manifest.root, manifest.part("test"), facts.labels, probabilities, test.truth)
     sections = {
         "Gate": _gate(verdict),
         "Scores": _scores(facts),
+        **({"In int8": _int8(facts.quantised)} if facts.quantised and "int8" in facts.scores else {}),
         "Confusions": _plots([plots.confusion(scores)]) + _confusions(scores),
-        "Worst mistakes": mistakes_section(*shown),
+        "Worst mistakes": mistakes_section(*shown, explain),
         "Classes": _classes(facts, manifest, scores, probabilities, test.truth),
         "Confidence": _confidence(facts, test),
         "Learning": _learning(epochs),
         "Examples": examples_section(*shown),
-        "Recipe": table(("choice", "value"), [(safe(key), safe(value)) for key, value in _flat(facts.recipe)], ""),
+        "Recipe": _recipe(facts),
         "Environment": table(
             ("of the evaluation", "value"), [(safe(key), safe(value)) for key, value in environment.items()], ""
         ),
@@ -58,12 +65,25 @@ def page(
     return document(facts.title, f"{_header(facts, manifest, scores, verdict)}\n<nav>{links}</nav>", main)
 
 
+def regated(report: str, before: tuple[Facts, Verdict], after: tuple[Facts, Verdict]) -> str:
+    """The report of a model that is held to another gate than before; what was measured stays.
+
+    Raises BundleError where the report does not show what was decided before.
+    """
+    fragments = [[_result(verdict), _gate(verdict), _recipe(facts)] for facts, verdict in (before, after)]
+    for old, new in zip(*fragments, strict=True):
+        if old not in report:
+            raise BundleError(f"the report of {before[0].name} is of another Tapetum: evaluate the draft again")
+        report = report.replace(old, new, 1)
+    return report
+
+
 def _header(facts: Facts, manifest: Manifest, scores: Scores, verdict: Verdict) -> str:
     spec = facts.preprocess
     sizes = ", ".join(f"{len(manifest.part(part)):,} {part}" for part in PARTS)
     return f"""<p class="soft">{safe(facts.name)} {safe(facts.version)}: {safe(facts.architecture)},
 {spec.width}×{spec.height} pixels, {len(facts.labels)} classes</p>
-<p>{_passed(verdict.passed, "Passed its gate", "Did not pass its gate")}, with an accuracy of
+<p>{_result(verdict)}, with an accuracy of
 {scores.accuracy.value:.2%} [{scores.accuracy.low:.2%}, {scores.accuracy.high:.2%}] on
 {counted(scores.samples, "test picture")} that training never saw.</p>
 <p class="soft">Pictures: {sizes}; {len(manifest.excluded):,} left out. Fingerprint of pictures, labels and parts:
@@ -80,6 +100,14 @@ def _gate(verdict: Verdict) -> str:
     )
 
 
+def _result(verdict: Verdict) -> str:
+    return _passed(verdict.passed, "Passed its gate", "Did not pass its gate")
+
+
+def _recipe(facts: Facts) -> str:
+    return table(("choice", "value"), [(safe(key), safe(value)) for key, value in _flat(facts.recipe)], "")
+
+
 def _passed(passed: bool, yes: str, no: str) -> str:
     return f'<span class="good">✓ {yes}</span>' if passed else f'<span class="bad">✗ {no}</span>'
 
@@ -94,6 +122,14 @@ def _scores(facts: Facts) -> str:
         f"{RESAMPLES:,} bootstrap samples. Precision, recall and F1 are means over the classes; log loss is in nats. "
         f"All that follows is measured in {next(iter(facts.scores))}.</p>"
     )
+
+
+def _int8(quantised: Quantised) -> str:
+    """What int8 changes, class by class."""
+    rows = [[safe(cell) for cell in row] for row in in_int8.rows(in_int8.agreement(quantised))]
+    return f"""<p>{safe(in_int8.cost(quantised))}</p>
+{table(in_int8.HEAD, rows)}
+<p>{safe(in_int8.making(quantised))}</p>"""
 
 
 def _interval(interval: Interval) -> str:

@@ -14,6 +14,11 @@ def report(scores: Mapping[Precision, Scores]) -> str:
     return "\n\n".join((scores_table(scores), classes_table(by_class), confusion_table(by_class))) + "\n"
 
 
+def values(scores: Mapping[Precision, Scores]) -> dict[str, dict[str, float]]:
+    """The scores alone, by precision and name."""
+    return {precision: {name: getattr(entry, name).value for name in SCORES} for precision, entry in scores.items()}
+
+
 def scores_table(scores: Mapping[Precision, Scores]) -> str:
     """One row a score, one column a precision, each with its 95 % interval."""
     rows = [[name.replace("_", " "), *(_bounds(getattr(entry, name)) for entry in scores.values())] for name in SCORES]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -56,14 +57,26 @@ def require_input(images: np.ndarray, spec: Preprocess) -> None:
         )
 
 
+def graph_of(bundle: Bundle, precision: Precision) -> Path:
+    """The graph that computes in a precision. Raises EngineError where the bundle has none in int8."""
+    if precision != "int8":
+        return bundle.graph
+    if bundle.facts.quantised is None:
+        raise EngineError(
+            f"{bundle.path} has no graph in int8: `tapetum export {bundle.path} --precision int8` makes a bundle that "
+            "has, or set the precision to auto"
+        )
+    return bundle.int8_graph
+
+
 def open_engine(
     name: str, bundle: Bundle, precision: Wanted = "auto", streams: int = 1, device: Device = "auto"
 ) -> Engine:
     """The engine called `name` on a bundle, for up to `streams` calls at the same time.
 
-    Precision `auto` is bf16 where engine and processor have it and the bundle was evaluated in it; device `auto`
-    is cuda where the engine has it. Raises ConfigError for an unknown name, EngineError where the engine is not
-    installed or refuses.
+    Precision `auto` is the first of int8, bf16 and fp32 that the bundle was evaluated in and that engine and processor
+    have; device `auto` is cuda where the engine has it. Raises ConfigError for an unknown name, EngineError where the
+    engine is not installed or refuses.
     """
     module = ENGINES.get(name)
     try:

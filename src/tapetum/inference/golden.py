@@ -1,21 +1,23 @@
 """Does this machine give the answers that the model gave where it was made? Only then is a bundle sealed or served."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tapetum import bundle as bundles
 from tapetum import image
-from tapetum.bundle import Bundle, Precision
+from tapetum.bundle import Bundle, Golden, Precision
 from tapetum.errors import BundleError
 from tapetum.inference.engine import Engine, open_engine
 from tapetum.scores import softmax
 
 MEAN_GREY_LEVELS = 0.1
 MOST_GREY_LEVELS = 2
-PROBABILITY = {"fp32": 1e-3, "bf16": 0.03}
+PROBABILITY: dict[Precision, float] = {"fp32": 1e-3, "bf16": 0.03}
 
 
 def check(bundle: Bundle, engine: Engine) -> None:
-    """Decode and answer the golden pictures. Raises BundleError beyond the bounds above.
+    """Decode and answer the golden pictures. Raises BundleError beyond the bounds above, in int8 beyond the bundle's.
 
     Decoders differ by a grey level between versions; engines by rounding.
     """
@@ -28,13 +30,25 @@ def check(bundle: Bundle, engine: Engine) -> None:
             f"{bundle.path}: golden pictures decode differently here, by {gap.mean():.2f} grey levels on average and "
             f"{gap.max()} at most, with {image.decoder_version()}: install the locked version of Pillow"
         )
-    shift = np.abs(softmax(engine.infer(arrays).logits) - golden.probabilities).max()
-    bound = PROBABILITY[engine.precision]
-    if not shift <= bound:
+    found = shift(replace(golden, arrays=arrays), engine)
+    bound = _bound(bundle, engine.precision)
+    if not found <= bound:
         raise BundleError(
             f"{bundle.path}: golden pictures get other answers from {engine.name} in {engine.precision}: a probability "
-            f"is off by {shift:.4f}, the bound is {bound}; try precision fp32, or make the bundle anew"
+            f"is off by {found:.4f}, the bound is {bound}; try precision fp32, or make the bundle anew"
         )
+
+
+def shift(golden: Golden, engine: Engine) -> float:
+    """The largest distance of a probability from its record."""
+    return float(np.abs(softmax(engine.infer(golden.arrays).logits) - golden.probabilities).max())
+
+
+def _bound(bundle: Bundle, precision: Precision) -> float:
+    if precision != "int8":
+        return PROBABILITY[precision]
+    assert bundle.facts.quantised is not None, "an engine in int8 has opened its graph"
+    return bundle.facts.quantised.golden_bound
 
 
 def seal(evaluated: Bundle) -> Bundle:

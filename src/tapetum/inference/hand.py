@@ -16,10 +16,11 @@ from pathlib import Path
 
 from tapetum import bundle as bundles
 from tapetum.bundle import Precision
-from tapetum.errors import EngineError, TapetumError
+from tapetum.errors import DeadlinePassed, EngineError, PictureError, TapetumError
 from tapetum.inference import golden, wire
 from tapetum.inference.engine import Device, Wanted, open_engine
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Picture, Predictor, bytes_of
+from tapetum.inference.showing import Answer, Question, show
 
 _PR_SET_PDEATHSIG = 1
 
@@ -62,12 +63,22 @@ def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
     return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
 
 
-def answer(predictor: Predictor, content: bytes) -> Result:
-    """The result for one picture. Raises EngineError, which has the traceback, for what nobody foresaw."""
+def answer(predictor: Predictor, content: Picture, question: Question | None) -> Answer:
+    """What the model says of one picture, or, of the bytes of a file, why.
+
+    Raises DeadlinePassed, or EngineError, which has the traceback, for what nobody foresaw.
+    """
     try:
-        return predictor.predict([content])[0]
+        if question is None:
+            return predictor.predict([content])[0]
+        assert isinstance(content, bytes), "nobody asks why of bare pixels"
+        return show(predictor, content, question)
+    except PictureError as error:
+        return error
+    except DeadlinePassed:
+        raise
     except Exception as error:  # the top of a supervised loop: the front logs and counts it
-        raise EngineError(f"a picture of {len(content)} bytes failed:\n{traceback.format_exc()}") from error
+        raise EngineError(f"a picture of {len(bytes_of(content))} bytes failed:\n{traceback.format_exc()}") from error
 
 
 def main() -> None:
@@ -81,15 +92,17 @@ def main() -> None:
         try:
             predictor, opened = open_predictor(Plan.from_json(sys.argv[2]))
         except Exception as error:  # the top of the process: the front ends, or starts another, and says why
-            known = error if isinstance(error, TapetumError) else EngineError(traceback.format_exc())
+            known = error if isinstance(error, TapetumError) else EngineError(f"the bundle cannot be opened: {error!r}")
+            if known is not error:
+                traceback.print_exc()  # which the front logs
             front.sendall(wire.head(wire.from_error(known), 0))
             return
         front.sendall(wire.head(asdict(opened), 0))
         with front.makefile("rb") as stream:
             while asked := wire.read(stream):
                 try:
-                    frame = wire.from_result(answer(predictor, asked.content))
-                except EngineError as error:
+                    frame = wire.from_answer(answer(predictor, *wire.to_picture(asked)))
+                except (EngineError, DeadlinePassed) as error:
                     frame = wire.head(wire.from_error(error), 0)
                 front.sendall(frame)
 

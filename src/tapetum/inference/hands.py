@@ -10,12 +10,13 @@ from time import monotonic
 from typing import Protocol
 
 from tapetum import machine
-from tapetum.errors import EngineError, PictureError, WorkerLost
+from tapetum.errors import DeadlinePassed, EngineError, PictureError, WorkerLost
 from tapetum.inference import hand as hands
 from tapetum.inference import wire
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.murmur import Murmur
-from tapetum.inference.predictor import Result
+from tapetum.inference.predictor import Picture
+from tapetum.inference.showing import Answer, Question
 
 _MOST_ANSWER_BYTES = 4_000_000
 _READ_BYTES = 262_144
@@ -38,8 +39,8 @@ class Hand(Protocol):
     async def open(self) -> Opened:
         """Get ready. Raises a TapetumError, WorkerLost where the process ended before it had said why."""
 
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
-        """Compute a picture; `answer`, unless it is done by then, gets the result or the error."""
+    def ask(self, content: Picture, question: Question | None, answer: "asyncio.Future[Answer]") -> None:
+        """Compute a picture; `answer`, unless it is done by then, gets what was asked for or the error."""
 
     def hear(self) -> None:
         """Take what it has answered, before the event loop gets to it."""
@@ -69,7 +70,7 @@ class ProcessHand:
         self.has_ended = False
         self.leaving: asyncio.Future[str] = self._loop.create_future()
         self._opened: asyncio.Future[Opened] = self._loop.create_future()
-        self._answer: asyncio.Future[Result] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
         self._since = 0.0
         self._received = bytearray()
         self._unsent = memoryview(b"")
@@ -98,14 +99,14 @@ class ProcessHand:
         """Wait for the hand's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
         return await self._opened
 
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
+    def ask(self, content: Picture, question: Question | None, answer: "asyncio.Future[Answer]") -> None:
         """Send a picture, as much of it as the line takes at once, the rest as soon as it takes more."""
         self._answer, self._since = answer, monotonic()
-        head = wire.head({}, len(content))
+        head, body = wire.from_picture(content, question)
         with suppress(OSError):  # the line is down, of which hear() will learn
-            sent = self._line.sendmsg([head, content])
+            sent = self._line.sendmsg([head, body])
             assert sent >= len(head), "a line without anything on it takes a head"
-            self._unsent = memoryview(content)[sent - len(head) :]
+            self._unsent = body[sent - len(head) :]
             if self._unsent:
                 self._loop.add_writer(self._line, self._send_rest)
 
@@ -203,8 +204,8 @@ class ProcessHand:
         if self._answer is None:
             raise ValueError("an answer without a question")
         try:
-            settle(self._answer, wire.to_result(frame))
-        except EngineError as error:
+            settle(self._answer, wire.to_answer(frame))
+        except (EngineError, DeadlinePassed) as error:
             settle(self._answer, error)
         self._answer = None
         self.answered += 1
@@ -214,7 +215,7 @@ class ProcessHand:
             self._on_free(self)
 
 
-def settle(answer: "asyncio.Future[Result]", result: Result | BaseException) -> None:
+def settle(answer: "asyncio.Future[Answer]", result: Answer | BaseException) -> None:
     """Give an answer, unless nobody waits for it any more; the error of a picture is one."""
     if answer.done():
         return

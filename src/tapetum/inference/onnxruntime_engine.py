@@ -1,4 +1,4 @@
-"""ONNX Runtime in fp32, on the processor or on CUDA."""
+"""ONNX Runtime in fp32, on the processor or on CUDA, and in int8 on the processor."""
 
 import numpy as np
 import onnxruntime
@@ -6,7 +6,7 @@ import onnxruntime
 from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
-from tapetum.inference.engine import Device, Outputs, Wanted, require_input
+from tapetum.inference.engine import Device, Outputs, Wanted, graph_of, require_input
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -15,9 +15,9 @@ class OnnxRuntimeEngine:
     """One session, which its makers allow several threads to call."""
 
     name = "onnxruntime"
-    precision: Precision = "fp32"
 
-    def __init__(self, session: onnxruntime.InferenceSession, spec: Preprocess) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, spec: Preprocess, precision: Precision) -> None:
+        self.precision = precision
         self.device = "cuda" if session.get_providers()[0] == _CUDA else "cpu"
         self._session = session
         self._spec = spec
@@ -38,15 +38,21 @@ def open_engine(bundle: Bundle, precision: Wanted, streams: int, device: Device)
             "this ONNX Runtime was built without CUDA: install 'tapetum[gpu]' in an environment without onnxruntime, "
             "or set the device to auto or cpu"
         )
+    on_processor = device == "cpu" or not has_cuda
+    if precision == "int8" and device == "cuda":
+        raise EngineError("int8 is for processors: set the device to cpu, or the precision to fp32")
+    if precision == "auto":
+        precision = "int8" if on_processor and "int8" in bundle.facts.scores else "fp32"
     # TF32 would round more than the golden pictures allow of fp32.
-    on_cuda = [(_CUDA, {"use_tf32": "0"})] if has_cuda and device != "cpu" else []
+    on_cuda = [(_CUDA, {"use_tf32": "0"})] if not on_processor and precision != "int8" else []
+    graph = graph_of(bundle, precision)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(bundle.graph, options, providers=[*on_cuda, _CPU])
+        session = onnxruntime.InferenceSession(graph, options, providers=[*on_cuda, _CPU])
     except Exception as error:  # its errors share no base but this
-        raise EngineError(f"ONNX Runtime cannot run {bundle.graph}: {error}") from error
-    engine = OnnxRuntimeEngine(session, bundle.facts.preprocess)
+        raise EngineError(f"ONNX Runtime cannot run {graph}: {error}") from error
+    engine = OnnxRuntimeEngine(session, bundle.facts.preprocess, precision)
     if device == "cuda" and engine.device != "cuda":
         raise EngineError(
             "ONNX Runtime cannot use CUDA here, and says why above: check the driver, CUDA and cuDNN, "

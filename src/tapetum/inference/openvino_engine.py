@@ -11,7 +11,7 @@ from tapetum import machine
 from tapetum.bundle import Bundle, Precision
 from tapetum.errors import EngineError
 from tapetum.image import Preprocess
-from tapetum.inference.engine import Device, Outputs, Wanted, require_input
+from tapetum.inference.engine import Device, Outputs, Wanted, graph_of, require_input
 
 
 class OpenVinoEngine:
@@ -47,16 +47,21 @@ def open_engine(bundle: Bundle, precision: Wanted, streams: int, device: Device)
     core = openvino.Core()
     has_bf16 = machine.has_bf16()
     if precision == "auto":
-        precision = "bf16" if has_bf16 and "bf16" in bundle.facts.scores else "fp32"
+        scored = bundle.facts.scores
+        precision = "int8" if "int8" in scored else "bf16" if has_bf16 and "bf16" in scored else "fp32"
     elif precision == "bf16" and not has_bf16:
         raise EngineError("this processor has no bf16 instructions: set the precision to auto or fp32")
     options = {
+        # What is not quantised of a graph in int8 computes in fp32, so that it does on every processor.
         hint.inference_precision: openvino.Type.bf16 if precision == "bf16" else openvino.Type.f32,
         # One thread a stream: the calls run side by side, each without waiting for the other's threads.
         properties.num_streams: streams,
         properties.inference_num_threads: streams,
+        # Else it pins each stream to a core while it computes, the first to the first: in every process the same one.
+        hint.enable_cpu_pinning: False,
     }
+    graph = graph_of(bundle, precision)
     try:
-        return OpenVinoEngine(core.compile_model(bundle.graph, "CPU", options), bundle.facts.preprocess, precision)
+        return OpenVinoEngine(core.compile_model(graph, "CPU", options), bundle.facts.preprocess, precision)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot run {bundle.graph}: {error}") from error
+        raise EngineError(f"OpenVINO cannot run {graph}: {error}") from error

@@ -14,8 +14,10 @@ import structlog
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, ProcessHand
+from tapetum.inference.predictor import Picture
+from tapetum.inference.showing import Question
 from tapetum.inference.thread_hand import ThreadHand
-from tapetum.inference.work import Job, Limits, Status
+from tapetum.inference.work import Job, Limits, Questions, Status
 
 START_S = 60.0
 WATCH_S = 0.1
@@ -38,6 +40,7 @@ class Pool:
         self._replaced = 0
         self._limits = limits
         self._queue: deque[Job] = deque()
+        self.questions = Questions(limits.questions, at_once=max(1, self._size // 2))
         self._hands: set[Hand] = set()  # those that may be asked
         self._free: list[Hand] = []
         self._living: set[Hand] = set()  # those and the ones that start or end
@@ -52,8 +55,8 @@ class Pool:
 
     @property
     def pending(self) -> int:
-        """Pictures that wait or are computed."""
-        return len(self._queue) + len(self._hands) - len(self._free)
+        """Pictures that wait or are computed, without those of heat maps."""
+        return len(self._queue) + len(self._hands) - len(self._free) - len(self.questions.hands)
 
     @property
     def status(self) -> Status:
@@ -88,7 +91,7 @@ class Pool:
                 f"{self.pending} pictures are waiting, and {self._limits.pending} may: try again in a moment"
             )
 
-    def submit(self, contents: Sequence[bytes]) -> list[Job]:
+    def submit(self, contents: Sequence[Picture]) -> list[Job]:
         """Take all pictures or none. Raises NotReady or Overloaded."""
         self.require_room(len(contents))
         jobs = [Job(content, self._plan.max_pixels) for content in contents]
@@ -103,12 +106,30 @@ class Pool:
         self._dispatch()
         return jobs
 
+    def submit_question(self, content: bytes, question: Question) -> Job:
+        """Take a picture for a heat map. Raises NotReady or Overloaded."""
+        self.require_room(pictures=0)
+        job = self.questions.take(Job(content, self._plan.max_pixels, question))
+        self._dispatch()
+        return job
+
     def drop(self, jobs: Sequence[Job]) -> None:
         """Forget pictures that nobody waits for any more: those still in the queue never reach a hand."""
         for job in jobs:
             job.answer.cancel()
-            if job.begun is None and job in self._queue:
-                self._queue.remove(job)
+            queue = self._queue if job.question is None else self.questions.waiting
+            if job.begun is None and job in queue:
+                queue.remove(job)
+
+    def follow(self, former: "Pool") -> None:
+        """Count replaced hands on from another pool, whose place this one takes."""
+        self._replaced += former._replaced
+
+    async def finish(self) -> None:
+        """Answer what was taken, then end all hands."""
+        while self.pending or self.questions.pending:
+            await asyncio.sleep(WATCH_S)
+        await self.close()
 
     async def close(self) -> None:
         """End all hands, each after the picture that it has."""
@@ -131,15 +152,17 @@ class Pool:
                 hand.hear()
 
     def _dispatch(self) -> None:
-        while self._queue and self._free:
+        while self._free and (self._queue or self.questions.are_due):
             hand = self._free.pop()
             if hand.has_ended:
                 continue
-            job = self._queue.popleft()
+            job = (self._queue or self.questions.waiting).popleft()
             job.begun = perf_counter()
-            hand.ask(job.content, job.answer)
+            self.questions.begin(job, hand)
+            hand.ask(job.content, job.question, job.answer)
 
     def _on_free(self, hand: Hand) -> None:
+        self.questions.hands.discard(hand)
         if hand in self._hands:
             self._free.append(hand)
             self._dispatch()
@@ -157,7 +180,7 @@ class Pool:
             async with asyncio.timeout(START_S):
                 opened = await hand.open()
             if opened != (self.opened or opened):
-                raise BundleError(f"{self._plan.bundle} has changed since the service started: start it again")
+                raise BundleError(f"{self._plan.bundle} has changed since it was opened: reload it, or start again")
         except BaseException as error:
             hand.kill("it could not be opened")
             await self._end(hand)
@@ -211,6 +234,7 @@ class Pool:
 
     def _dismiss(self, hand: Hand) -> None:
         self._hands.discard(hand)
+        self.questions.hands.discard(hand)
         if hand in self._free:
             self._free.remove(hand)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from tapetum.errors import BrokenPicture, PictureError
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.inference.engine import Engine
 from tapetum.scores import softmax
+
+if TYPE_CHECKING:
+    from tapetum.inference.cut import Cut
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,13 @@ class Prediction:
         return float(ranked[0] - ranked[1:2].sum())
 
 
+Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.to_array` makes them
 Result = Prediction | PictureError
+
+
+def bytes_of(picture: Picture) -> memoryview:
+    """The bytes of a picture, where they lie."""
+    return memoryview(picture) if isinstance(picture, bytes) else picture.data.cast("B")
 
 
 class Predictor:
@@ -50,9 +61,16 @@ class Predictor:
     def __init__(self, bundle: Bundle, engine: Engine, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
         self.bundle = bundle
         self.engine = engine
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
 
-    def predict(self, pictures: Sequence[bytes]) -> list[Result]:
+    @cached_property
+    def cut(self) -> "Cut | None":
+        """The graph cut open for heat maps, compiled when first asked for; None where there is no feature map."""
+        from tapetum.inference.cut import open_cut  # OpenVINO, which another engine starts without
+
+        return open_cut(self.bundle)
+
+    def predict(self, pictures: Sequence[Picture]) -> list[Result]:
         """One result for each picture, in order: a bad picture costs its neighbours nothing."""
         results: dict[int, Result] = {}
         arrays: dict[int, np.ndarray] = {}
@@ -61,9 +79,7 @@ class Predictor:
         for row, content in enumerate(pictures):
             start = perf_counter()
             try:
-                picture = image.decode(content, self._max_pixels)
-                arrays[row] = image.to_array(picture, self.bundle.facts.preprocess)
-                sizes[row] = picture.size
+                arrays[row], sizes[row] = self._read(content)
             except PictureError as error:
                 results[row] = error
             decode_s[row] = perf_counter() - start
@@ -76,6 +92,18 @@ class Predictor:
                 label = self.bundle.facts.labels[shares.argmax()]
                 results[row] = Prediction(label, *sizes[row], shares, logits, features, decode_s[row], inference_s)
         return [results[row] for row in range(len(pictures))]
+
+    def _read(self, picture: Picture) -> tuple[np.ndarray, tuple[int, int]]:
+        """The network's input for a picture, with the picture's width and height. Raises a PictureError."""
+        spec = self.bundle.facts.preprocess
+        if isinstance(picture, bytes):
+            decoded = image.decode(picture, self.max_pixels)
+            return image.to_array(decoded, spec), decoded.size
+        if picture.shape != (spec.height, spec.width, 3):
+            raise BrokenPicture(
+                f"the pixels are {picture.shape}: the model takes {(spec.height, spec.width, 3)}; ask for its metadata"
+            )
+        return picture, (spec.width, spec.height)
 
     def predict_files(self, paths: Iterable[Path], threads: int) -> Iterator[Result]:
         """One result for each file, in order; a file that cannot be read is a BrokenPicture."""

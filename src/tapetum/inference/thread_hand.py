@@ -4,11 +4,13 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from tapetum.inference import hand as hands
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Hand, settle
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Picture, Predictor
+from tapetum.inference.showing import Answer, Question
 
 
 class ThreadHand:
@@ -30,10 +32,11 @@ class ThreadHand:
         self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
         return opened
 
-    def ask(self, content: bytes, answer: "asyncio.Future[Result]") -> None:
+    def ask(self, content: Picture, question: Question | None, answer: "asyncio.Future[Answer]") -> None:
         """Hand a picture to the thread."""
         assert self._predictor is not None
-        running = asyncio.get_running_loop().run_in_executor(self._thread, hands.answer, self._predictor, content)
+        work = partial(hands.answer, self._predictor, content, question)
+        running = asyncio.get_running_loop().run_in_executor(self._thread, work)
         running.add_done_callback(lambda done: self._heard(done, answer))
 
     def hear(self) -> None:
@@ -57,8 +60,9 @@ class ThreadHand:
     async def close(self) -> None:
         """Wait for the picture at hand."""
         await asyncio.to_thread(self._thread.shutdown)
+        self._predictor = None  # its memory is the front's, which may go on
 
-    def _heard(self, done: "asyncio.Future[Result]", answer: "asyncio.Future[Result]") -> None:
+    def _heard(self, done: "asyncio.Future[Answer]", answer: "asyncio.Future[Answer]") -> None:
         settle(answer, done.exception() or done.result())
         self.answered += 1
         self._on_free(self)

@@ -34,7 +34,7 @@ class TorchEngine:
 
 def open_engine(bundle: Bundle, precision: Wanted, streams: int, device: Device) -> TorchEngine:
     """Build a bundle's architecture with its weights. Raises EngineError where they do not fit."""
-    if precision == "bf16":
+    if precision in ("bf16", "int8"):
         raise EngineError("the torch engine is the fp32 reference: set the precision to auto or fp32")
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:

@@ -1,4 +1,4 @@
-"""How the front and a hand talk: frames of facts and bytes, and results as such frames.
+"""How the front and a hand talk: frames of facts and bytes, and answers as such frames.
 
 Facts are JSON and arrays are their own bytes, so that a hand which a hostile
 picture has taken over can send the front wrong numbers, and nothing worse.
@@ -6,13 +6,16 @@ picture has taken over can send the front wrong numbers, and nothing worse.
 
 import json
 import struct
+from dataclasses import asdict
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from tapetum import errors
 from tapetum.errors import EngineError, PictureError
-from tapetum.inference.predictor import Prediction, Result
+from tapetum.inference.explain import Explanation
+from tapetum.inference.predictor import Picture, Prediction, bytes_of
+from tapetum.inference.showing import Answer, Question, Shown
 
 _HEAD = struct.Struct(">II")
 _ARRAYS = ("probabilities", "logits", "features")
@@ -57,13 +60,44 @@ def take(received: bytearray, most_bytes: int) -> Frame | None:
     return frame
 
 
-def from_result(result: Result) -> bytes:
-    """A prediction, or the error of a picture, as a frame."""
-    if isinstance(result, PictureError):
-        return head(from_error(result), 0)
-    content = b"".join(np.asarray(getattr(result, name), np.float64).tobytes() for name in _ARRAYS)
-    facts = {name: getattr(result, name) for name in _SCALARS}
-    return head(facts | {"shape": [len(getattr(result, name)) for name in _ARRAYS]}, len(content)) + content
+def from_picture(picture: Picture, question: Question | None) -> tuple[bytes, memoryview]:
+    """The head of a frame with a picture and what is asked of it, and the picture's bytes where they lie."""
+    content = bytes_of(picture)
+    facts: dict[str, Any] = {} if isinstance(picture, bytes) else {"shape": picture.shape}
+    if question is not None:
+        facts["question"] = asdict(question)
+    return head(facts, len(content)), content
+
+
+def to_picture(frame: Frame) -> tuple[Picture, Question | None]:
+    """The picture in a frame, and what is asked of it."""
+    shape, question = frame.facts.get("shape"), frame.facts.get("question")
+    picture = frame.content if shape is None else np.frombuffer(frame.content, np.uint8).reshape(shape)
+    return picture, None if question is None else Question(**question)
+
+
+def from_answer(answer: Answer) -> bytes:
+    """A prediction, a heat map, or the error of a picture, as a frame."""
+    if isinstance(answer, PictureError):
+        return head(from_error(answer), 0)
+    if isinstance(answer, Shown):
+        return _from_shown(answer)
+    content = b"".join(np.asarray(getattr(answer, name), np.float64).tobytes() for name in _ARRAYS)
+    facts = {name: getattr(answer, name) for name in _SCALARS}
+    return head(facts | {"shape": [len(getattr(answer, name)) for name in _ARRAYS]}, len(content)) + content
+
+
+def _from_shown(shown: Shown) -> bytes:
+    why = shown.explanation
+    numbers = np.concatenate([why.probabilities, why.evidence.ravel()], dtype=np.float64)
+    content = numbers.tobytes() + shown.png
+    facts = {
+        "why": why.label,
+        "method": why.method,
+        "box": why.box,
+        "shape": [len(why.probabilities), *why.evidence.shape],
+    }
+    return head(facts, len(content)) + content
 
 
 def from_error(error: Exception) -> dict[str, Any]:
@@ -71,13 +105,15 @@ def from_error(error: Exception) -> dict[str, Any]:
     return {"error": type(error).__name__, "message": str(error)}
 
 
-def to_result(frame: Frame) -> Result:
-    """The result in a frame. Raises the error in it unless it is a picture's, ValueError or KeyError without either."""
+def to_answer(frame: Frame) -> Answer:
+    """The answer in a frame. Raises the error in it unless it is a picture's, ValueError or KeyError without either."""
     if "error" in frame.facts:
         error = to_error(frame)
         if isinstance(error, PictureError):
             return error
         raise error
+    if "why" in frame.facts:
+        return _to_shown(frame)
     values = np.frombuffer(frame.content, np.float64)
     arrays: dict[str, Any] = {}
     start = 0
@@ -88,6 +124,21 @@ def to_result(frame: Frame) -> Result:
         raise ValueError(f"{len(values)} numbers for arrays of {frame.facts['shape']}")
     scalars = {name: frame.facts[name] for name in _SCALARS}
     return Prediction(**scalars, **arrays)
+
+
+def _to_shown(frame: Frame) -> Shown:
+    classes, height, width = frame.facts["shape"]
+    size = 8 * (classes + height * width)
+    values = np.frombuffer(frame.content[:size], np.float64)
+    left, top, right, bottom = frame.facts["box"]
+    explanation = Explanation(
+        label=frame.facts["why"],
+        method=frame.facts["method"],
+        probabilities=values[:classes],
+        evidence=values[classes:].reshape(height, width).astype(np.float32),
+        box=(left, top, right, bottom),
+    )
+    return Shown(explanation, frame.content[size:])
 
 
 def to_error(frame: Frame) -> errors.TapetumError:

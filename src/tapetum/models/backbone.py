@@ -16,6 +16,15 @@ class Backbone(nn.Module, ABC):
         """The module whose parameters have the names that checkpoints of this architecture have."""
         return self
 
+    @property
+    @abstractmethod
+    def last(self) -> nn.Module:
+        """What makes the logits: a linear layer, but in a few of timm's architectures."""
+
+    @abstractmethod
+    def before_last(self, features: torch.Tensor) -> torch.Tensor:
+        """Pooled features (N, C) -> what the last layer reads, (N, D)."""
+
     @abstractmethod
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised (N, 3, H, W) -> last feature map (N, C, h, w), or where there is none what `pool` takes."""

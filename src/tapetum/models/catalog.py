@@ -43,6 +43,13 @@ def _resnet50(choices: Model, n_classes: int, spec: Preprocess) -> Backbone:
     return timm_models.build(choices, n_classes, spec)
 
 
+def _efficientnet_lite0(choices: Model, n_classes: int, spec: Preprocess) -> Backbone:
+    from tapetum.models import efficientnet_lite0
+
+    return efficientnet_lite0.build(choices, n_classes, spec)
+
+
 MODELS: Registry[Build] = Registry("architecture")
 MODELS.add("simple_cnn", _simple_cnn)
 MODELS.add("resnet50", _resnet50)  # that of timm has torchvision's names and arithmetic
+MODELS.add("efficientnet_lite0", _efficientnet_lite0)

@@ -26,6 +26,16 @@ class SimpleCNN(Backbone):
             nn.Linear(128, n_classes),
         )
 
+    @property
+    def last(self) -> nn.Module:
+        """The second of the two linear layers."""
+        return self.fc[-1]
+
+    def before_last(self, features: torch.Tensor) -> torch.Tensor:
+        """Pooled features (N, 256) -> (N, 128)."""
+        hidden: torch.Tensor = self.fc[:-1](features)
+        return hidden
+
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised (N, 3, H, W) -> feature map (N, 256, H / 16, W / 16)."""
         features: torch.Tensor = self.conv4(self.conv3(self.conv2(self.conv1(images))))

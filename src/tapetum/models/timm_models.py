@@ -33,6 +33,17 @@ class Convolutional(Backbone):
         module: nn.Module = self.model
         return module
 
+    @property
+    def last(self) -> nn.Module:
+        """Timm's own."""
+        module: nn.Module = self.model.get_classifier()
+        return module
+
+    def before_last(self, features: torch.Tensor) -> torch.Tensor:
+        """Pooled features (N, C) -> what the last layer reads, (N, D)."""
+        read: torch.Tensor = self.model.forward_head(features[:, :, None, None], pre_logits=True)
+        return read
+
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised (N, 3, H, W) -> last feature map (N, C, h, w)."""
         features: torch.Tensor = self.model.forward_features(images)
@@ -55,6 +66,10 @@ class Unmapped(Convolutional):
         features: torch.Tensor = self.model.forward_head(seen, pre_logits=True)
         return features
 
+    def before_last(self, features: torch.Tensor) -> torch.Tensor:
+        """They are that."""
+        return features
+
     def forward_head(self, features: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) -> logits (N, K)."""
         logits: torch.Tensor = self.model.get_classifier()(features)
@@ -73,9 +88,9 @@ def names() -> list[str]:
 
 def build(choices: Model, n_classes: int, spec: Preprocess) -> Backbone:
     """A model of timm for pictures of `spec`. Raises ConfigError, and DownloadError for pretrained weights."""
-    offered = _offered(choices.architecture)
+    offered = offer_of(choices.architecture)
     if choices.pretrained:
-        _require_preprocess(choices.architecture, offered, spec)
+        require_preprocess(choices.architecture, offered, spec)
         _require_reachable(choices.architecture, offered)
     sized: dict[str, Any] = {"img_size": (spec.height, spec.width)} if offered.fixed_input_size else {}
     try:
@@ -97,7 +112,7 @@ def build(choices: Model, n_classes: int, spec: Preprocess) -> Backbone:
     return _in_parts(model, choices.architecture, spec)
 
 
-def _offered(architecture: str) -> PretrainedCfg:
+def offer_of(architecture: str) -> PretrainedCfg:
     """What timm says of the weights it offers."""
     try:
         return timm.get_pretrained_cfg(architecture) or PretrainedCfg()
@@ -107,7 +122,7 @@ def _offered(architecture: str) -> PretrainedCfg:
         raise ConfigError(f"{architecture!r}: timm has no weights {tag!r} of {name}; it has {tags}") from error
 
 
-def _require_preprocess(architecture: str, offered: PretrainedCfg, spec: Preprocess) -> None:
+def require_preprocess(architecture: str, offered: PretrainedCfg, spec: Preprocess) -> None:
     """Raise ConfigError where pictures would reach the weights otherwise than those they were learned from."""
     if not offered.has_weights:
         raise ConfigError(f"model.pretrained is true, and timm offers no weights of {architecture}: set it to false")

@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 from tapetum import __version__
+from tapetum.bundle import Facts
+from tapetum.errors import ConfigError
+from tapetum.inference.hand import Opened
 from tapetum.logs.journal import Journal
 from tapetum.serving import (
+    admin_routes,
     alert_routes,
+    explaining,
     logging_status,
     operations,
     problems,
@@ -31,7 +36,11 @@ from tapetum.serving.door import Door, Doorway
 from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
-from tapetum.serving.problems import Problem
+from tapetum.serving.oip import repository
+from tapetum.serving.oip import routes as oip_routes
+from tapetum.serving.oip.request import JSON_SIZE
+from tapetum.serving.paths import Paths
+from tapetum.serving.problems import Failure, Problem
 from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
@@ -39,6 +48,9 @@ from tapetum.watch import gpu
 from tapetum.watch.sampler import Sampler
 from tapetum.watch.system import System
 from tapetum.watch.window import Window
+
+if TYPE_CHECKING:
+    from tapetum.serving.spans import Spans
 
 
 def _end_process() -> None:
@@ -55,8 +67,13 @@ def create_app(
     journal = journal or Journal()
     instruments = Instruments(settings.low_confidence)
     instruments.sources.append(partial(logging_status.readings, journal))
-    model = Model(settings, on_failure)
     window = Window(settings.window_s, settings.low_confidence, monotonic)
+
+    def follow(facts: Facts, opened: Opened) -> None:
+        instruments.expect_model(facts.labels, settings.engine, opened.device)
+        window.expect(facts.labels, facts.version)
+
+    model = Model(settings, on_failure, follow)
     machine = System()
     system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
     in_flight = InFlight()
@@ -68,16 +85,13 @@ def create_app(
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
     observers: list[Observer] = [instruments.observe, window.observe]
-
-    async def load() -> None:
-        await model.load()
-        if model.opened is not None and model.is_loaded:
-            instruments.expect_model(model.facts.labels, settings.engine, model.opened.device)
-            window.expect(model.facts.labels)
+    spans = _open_spans() if settings.otel_traces_exporter == "otlp" else None
+    if spans is not None:
+        observers.append(spans.observe)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(load()), asyncio.create_task(alarm.run())]
+        tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
         system.start()
         gpus.start()
         yield
@@ -87,10 +101,19 @@ def create_app(
             task.cancel()
         await asyncio.wait(tasks)
         await model.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
         # Some servers end the process without Python's own end, by the signal that they were stopped with.
         await asyncio.to_thread(journal.close)
 
-    app = FastAPI(title="Tapetum", version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Tapetum",
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        # A request is counted, and sent as a span, of its Exchange: never by FastAPI a second time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.settings = settings
     app.state.access = Access(settings)
     app.state.model = model
@@ -103,11 +126,16 @@ def create_app(
     app.state.door = Door(model, observers)
     app.state.journal = journal
     app.state.store = Store(settings.max_held_bytes)
+    app.state.unloaded = set()  # names of models that are not offered under /v2 at present
     routes.install(app)
     app.include_router(routes.router)
+    app.include_router(explaining.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)
+    app.include_router(oip_routes.router)
+    app.include_router(repository.router)
+    app.include_router(admin_routes.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)
@@ -124,17 +152,29 @@ def create_app(
                 tracing.TRACEPARENT,
                 tracing.TRACESTATE,
                 TIMEOUT,
+                JSON_SIZE,
             ],
-            expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After"],
+            expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After", JSON_SIZE],
         )
     instruments.expect_routes(_expected(app))
-    app.state.paths = frozenset(route.path for route in iter_route_contexts(app.routes))
+    app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
     return app
+
+
+def _open_spans() -> "Spans":
+    """What sends spans. Raises ConfigError where its packages are missing, or cannot use what they are told."""
+    try:
+        from tapetum.serving.spans import Spans
+    except ImportError as error:
+        raise ConfigError(
+            f"OTEL_TRACES_EXPORTER is 'otlp', and tracing is not installed ({error}): pip install 'tapetum[otel]'"
+        ) from error
+    return Spans()
 
 
 def _expected(app: FastAPI) -> Iterator[Expected]:
     """What each route says of itself."""
     for route in iter_route_contexts(app.routes):
         documented: dict[int, dict[str, Any]] = getattr(route, "responses", {})
-        problematic = {status for status, response in documented.items() if response["model"] is Problem}
+        problematic = {status for status, response in documented.items() if response["model"] in (Problem, Failure)}
         yield Expected(str(route.path), route.methods or (), (200, *documented), problematic)

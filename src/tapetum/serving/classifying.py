@@ -1,12 +1,13 @@
 """One request for predictions, from its head to its records."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 from starlette.requests import Request
 
 from tapetum.errors import MalformedRequest
+from tapetum.inference.predictor import Picture
 from tapetum.serving import record
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.record import Outcome, Record
@@ -15,7 +16,7 @@ from tapetum.serving.uploads import Hold
 TIMEOUT = "X-Request-Timeout"
 _TIMEOUT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?")
 
-Read = Callable[[Hold], Awaitable[list[bytes]]]
+Read = Callable[[Hold], Awaitable[Sequence[Picture]]]
 
 
 async def classify(request: Request, read: Read) -> list[Outcome]:
@@ -27,11 +28,11 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
     state = request.app.state
     outcomes: list[Outcome] = []
     try:
-        timeout_s = _timeout_s(request, state.settings.request_timeout_s)
+        timeout_s = timeout_s_of(request, state.settings.request_timeout_s)
         state.model.require_room()  # a refusal need not wait for the body
         with state.store.hold() as hold:
             contents = await read(hold)
-            outcomes = await state.model.predict(contents, timeout_s, _gone(request))
+            outcomes = await state.model.predict(contents, timeout_s, gone(request))
     except Exception as error:  # whatever ends a request is its outcome, and goes on to who answers it
         outcomes = [Outcome(error)]
         raise
@@ -42,12 +43,12 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
 
 def _records(request: Request, outcomes: list[Outcome], total_s: float) -> tuple[Record, ...]:
     model: Model = request.app.state.model
-    name, version = (model.facts.name, model.facts.version) if model.is_loaded else (None, None)
+    served = model.facts if model.is_loaded else None
     request_id, path = request.state.request_id, request.scope["path"]
-    return tuple(record.make(outcome, request_id, path, total_s, name, version) for outcome in outcomes)
+    return tuple(record.make(outcome, request_id, path, total_s, served) for outcome in outcomes)
 
 
-def _timeout_s(request: Request, most_s: float) -> float:
+def timeout_s_of(request: Request, most_s: float) -> float:
     """What the caller allows, at most what the service does. Raises MalformedRequest."""
     given = request.headers.get(TIMEOUT)
     if given is None:
@@ -59,7 +60,7 @@ def _timeout_s(request: Request, most_s: float) -> float:
     return min(seconds, most_s)
 
 
-async def _gone(request: Request) -> None:
+async def gone(request: Request) -> None:
     """Return when the client has hung up; its body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

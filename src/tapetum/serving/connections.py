@@ -196,6 +196,6 @@ class Connection(HttpToolsProtocol):
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
         """Write a problem; the bytes of its body."""
-        written = problems.write(kind, detail, *identify(scope))
+        written = problems.write(kind, detail, scope.get("path", ""), *identify(scope))
         self.transport.write(written.to_bytes(is_last=True))
         return len(written.body)

@@ -10,10 +10,10 @@ from tapetum.errors import Unavailable
 from tapetum.serving import problems, record
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import conclude, identify, tell
+from tapetum.serving.paths import PREDICTING, Paths
 from tapetum.serving.problems import Written
 from tapetum.serving.record import Observer, Outcome
 
-_ROUTES = ("/predict", "/predict/batch")
 _LOG_EVERY_S = 1.0
 
 log = structlog.get_logger()
@@ -25,28 +25,30 @@ class Door:
     def __init__(self, model: Model, observers: list[Observer]) -> None:
         self._model = model
         self._observers = observers
+        self._paths = Paths(PREDICTING)
         self._refused = 0
         self._log_at = 0.0
 
     def refusal(self, scope: Scope) -> Written | None:
         """The answer to a request that is not let in, which is then recorded; None for one that is."""
         start = perf_counter()
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
+        if scope["type"] != "http" or scope["method"] != "POST" or not self._model.is_loaded:
             return None
-        if not self._model.is_loaded:
+        route = self._paths.template_of(scope["path"])
+        if route is None:
             return None
         try:
             self._model.require_room()
         except Unavailable as error:
-            return self._refuse(error, scope, start)
+            return self._refuse(error, scope, route, start)
         return None
 
-    def _refuse(self, error: Unavailable, scope: Scope, start: float) -> Written:
+    def _refuse(self, error: Unavailable, scope: Scope, route: str, start: float) -> Written:
         ids, carried = identify(scope)
-        written = problems.write(problems.kind_of(error), str(error), ids, carried)
-        facts, total_s = self._model.facts, perf_counter() - start
-        refused = record.make(Outcome(error), ids["request_id"], scope["path"], total_s, facts.name, facts.version)
-        scope["state"].update(records=(refused,), route=scope["path"], problem=refused.outcome)
+        written = problems.write(problems.kind_of(error), str(error), scope["path"], ids, carried)
+        total_s = perf_counter() - start
+        refused = record.make(Outcome(error), ids["request_id"], scope["path"], total_s, self._model.facts)
+        scope["state"].update(records=(refused,), route=route, problem=refused.outcome)
         tell(self._observers, conclude(scope, refused.status, 0, len(written.body), total_s))
         self._refused += 1
         if monotonic() >= self._log_at:

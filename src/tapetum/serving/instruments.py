@@ -81,8 +81,8 @@ class Instruments:
             self._problems.expect((path, kind.slug) for kind in problems.OF_REQUESTS if kind.status in problematic)
 
     def expect_model(self, classes: tuple[str, ...], engine: str, device: str) -> None:
-        """Export every class, and where the model computes."""
-        self._classes = frozenset(classes)
+        """Export every class, and where the model computes; the classes of one before are counted on."""
+        self._classes |= frozenset(classes)
         self._predictions.expect((label,) for label in classes)
         self._inference_here = self._inference.of(engine, device)
 

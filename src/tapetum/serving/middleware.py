@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
 from tapetum.serving import problems, tracing
+from tapetum.serving.paths import Paths
 from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal, to_fields
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_QUIET = {"/health", "/ready", "/metrics"}
+_QUIET = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
 _OF_IDS = {problems.REQUEST_ID.lower().encode(), tracing.TRACEPARENT.encode(), tracing.TRACESTATE.encode()}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -35,13 +36,14 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
     trace = tracing.follow(headers)
     ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
     carried = {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
-    state.update(request_id=request_id, ids=ids, carried=carried)
+    state.update(request_id=request_id, ids=ids, carried=carried, trace=trace)
     return ids, carried
 
 
 def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float) -> Exchange:
     """What a request was, from its scope, which `identify` has seen, and from what was counted."""
     state = scope["state"]
+    trace: tracing.Trace = state["trace"]
     problem, records = state.get("problem"), state.get("records", ())
     refusal: Refusal | None = state.get("refusal")
     if refusal is not None:  # then whatever the application found went nowhere
@@ -49,7 +51,7 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
         records = tuple(replace(record, outcome=problem, status=status) for record in records)
     return Exchange(
         request_id=state["request_id"],
-        trace_id=state["ids"]["trace_id"],
+        trace_id=trace.trace_id,
         method=scope["method"] if scope["method"] in METHODS else OTHER,
         route=_route(scope),
         status=status,
@@ -58,6 +60,9 @@ def conclude(scope: Scope, status: int, received: int, sent: int, total_s: float
         sent=sent,
         total_s=total_s,
         records=records,
+        span_id=trace.span_id,
+        parent_id=trace.parent_id,
+        is_sampled=trace.flags == "01",
     )
 
 
@@ -65,10 +70,11 @@ def _route(scope: Scope) -> str:
     """The path of the route that took the request, or would have where it was refused before."""
     if "route" in scope["state"]:
         return str(scope["state"]["route"])
-    paths: frozenset[str] = scope["app"].state.paths if "app" in scope else frozenset()
+    if "app" not in scope:
+        return OTHER
+    paths: Paths = scope["app"].state.paths
     taken: str = getattr(scope.get("route"), "path", OTHER)
-    path: str = taken if taken in paths else scope.get("path", OTHER)
-    return path if path in paths else OTHER
+    return taken if taken in paths else paths.template_of(scope["path"]) or OTHER
 
 
 def tell(observers: Sequence[Observer], exchange: Exchange) -> None:

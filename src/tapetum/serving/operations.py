@@ -1,9 +1,10 @@
 """What the service tells people of itself: its requests, its model, its machine."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tapetum.serving.auth import observing
 from tapetum.serving.problems import MEDIA_TYPE, Problem
@@ -14,11 +15,20 @@ from tapetum.watch.system_figures import GpuReport, SystemFigures
 from tapetum.watch.window import Window
 
 
+class LastReload(BaseModel):
+    """What came of the last reload."""
+
+    at: datetime
+    swapped: bool = Field(description="Whether its bundle is served; else the model of before goes on.")
+    reason: str | None = Field(description="Why the bundle was refused; null where it was not.")
+
+
 class ModelStats(ModelFigures):
-    """Pictures of the window, what the model said of them, and which model that is."""
+    """Pictures of the window since this model is served, what it said of them, and which model that is."""
 
     model: ModelName | None = Field(description="null until it is loaded.")
     device: str | None = Field(description="Where it computes; null until it is loaded.")
+    last_reload: LastReload | None = Field(description="null where there was none.")
 
 
 class SystemInfo(SystemFigures):
@@ -58,7 +68,13 @@ async def model_stats(window: TheWindow, model: TheModel) -> ModelStats:
     """Predictions of the last TAPETUM_WINDOW_S seconds: times, confidence, classes, and whether all is well."""
     # A service that drains still answers what comes.
     figures = window.model(None if model.is_draining else model.obstacle)
-    return ModelStats(**dict(figures), model=name_of(model.facts) if model.is_loaded else None, device=model.device)
+    last = model.last_reload
+    return ModelStats(
+        **dict(figures),
+        model=name_of(model.facts) if model.is_loaded else None,
+        device=model.device,
+        last_reload=last and LastReload(at=last.at, swapped=last.reason is None, reason=last.reason),
+    )
 
 
 @router.get("/system-info")

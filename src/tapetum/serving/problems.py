@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem details: what is wrong and what to do, never a path or a traceback."""
+"""Errors as RFC 9457 problem details: what is wrong and what to do, never a path or a traceback.
+
+Under /v2 they are what the Open Inference Protocol has for errors.
+"""
 
 import math
 from dataclasses import dataclass
@@ -41,6 +44,12 @@ class Problem(BaseModel):
     span_id: str
 
 
+class Failure(BaseModel):
+    """The body of every answer under /v2 that is not a success; the ids of the request stand in the headers."""
+
+    error: str
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a class of errors is to HTTP; `slug` ends the type of its problem."""
@@ -74,10 +83,13 @@ _KINDS: dict[type[Exception], Kind] = {
     errors.MalformedRequest: Kind(400, "malformed-request", "The request is malformed"),
     errors.MissingPicture: Kind(422, "missing-picture", "The request has no picture"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The request is too large"),
+    errors.UnknownModel: Kind(404, "unknown-model", "There is no such model"),
     errors.Unauthorised: Kind(401, "unauthorised", "A valid key is needed"),
     errors.SwitchedOff: Kind(403, "switched-off", "This is switched off"),
     errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
     errors.Overloaded: Kind(503, "overloaded", "The service is full"),
+    errors.ReloadUnderWay: Kind(409, "reload-under-way", "A reload is under way"),
+    errors.BundleRefused: Kind(409, "bundle-refused", "The bundle is not fit to serve"),
     errors.DeadlinePassed: Kind(504, "deadline-passed", "The time is up"),
     errors.TooSoon: Kind(429, "too-soon", "Asked again too soon"),
     errors.MailError: Kind(502, "mail-not-sent", "The mail was not sent"),
@@ -120,14 +132,15 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     problem = describe(error, request.state.ids)
     request.state.problem = kind_of(error).slug
     if isinstance(error, errors.TooSoon):
-        return _response(problem, {"Retry-After": str(math.ceil(error.retry_after_s))})
-    return _response(problem, _HEADERS.get(problem.status))
+        return _response(request, problem, {"Retry-After": str(math.ceil(error.retry_after_s))})
+    return _response(request, problem, _HEADERS.get(problem.status))
 
 
-def write(kind: Kind, detail: str, ids: Ids, carried: dict[str, str]) -> Written:
+def write(kind: Kind, detail: str, path: str, ids: Ids, carried: dict[str, str]) -> Written:
     """The response of a problem that is given without the application."""
-    body = _problem(kind, detail, ids).model_dump_json().encode()
-    own = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+    content, media_type = _formed(_problem(kind, detail, ids), path)
+    body = content.model_dump_json().encode()
+    own = {"Content-Type": media_type, "Content-Length": str(len(body))}
     return Written(kind.status, own | carried | _HEADERS.get(kind.status, {}), body)
 
 
@@ -146,7 +159,7 @@ def install(app: FastAPI) -> None:
             404: f"there is nothing at {request.url.path}: /docs lists what there is",
             405: f"{request.url.path} does not take {request.method}: /docs lists what it takes",
         }.get(error.status_code, str(error.detail))
-        return _response(_problem(kind_of(error), detail, request.state.ids), dict(error.headers or {}))
+        return _response(request, _problem(kind_of(error), detail, request.state.ids), dict(error.headers or {}))
 
     app.add_exception_handler(errors.TapetumError, by_tree)
     app.add_exception_handler(HTTPException, by_status)
@@ -162,5 +175,13 @@ def _problem(kind: Kind, detail: str, ids: Ids) -> Problem:
     )
 
 
-def _response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
+def _formed(problem: Problem, path: str) -> tuple[BaseModel, str]:
+    """What a route of this path answers a problem with, and the type of that."""
+    if path == "/v2" or path.startswith("/v2/"):
+        return Failure(error=problem.detail), "application/json"
+    return problem, MEDIA_TYPE
+
+
+def _response(request: Request, problem: Problem, headers: dict[str, str] | None) -> JSONResponse:
+    content, media_type = _formed(problem, request.scope["path"])
+    return JSONResponse(content.model_dump(), problem.status, headers, media_type=media_type)

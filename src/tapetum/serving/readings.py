@@ -26,9 +26,12 @@ def of_model(model: Model, engine: str) -> Source:
         yield Reading(metrics.WORKERS_WANTED, queue.wanted)
         yield Reading(metrics.WORKERS_REPLACED, queue.replaced)
         yield Reading(metrics.WORKER_MEMORY, queue.memory_bytes)
-        opened = model.opened
-        if model.is_loaded and opened is not None:
-            facts = model.facts
+        for outcome, number in model.reloads.items():
+            yield Reading(metrics.RELOADS, number, (outcome,))
+        edition = model.edition  # once, since another may take its place meanwhile
+        opened = edition.opened
+        if edition.is_open and opened is not None:
+            facts = edition.facts
             # An imported model that nobody measured has no fingerprint; a label cannot be missing.
             known = (facts.name, facts.version, opened.digest, facts.fingerprint or "")
             yield Reading(metrics.MODEL, 1, (*known, engine, opened.device, opened.precision))

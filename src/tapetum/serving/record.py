@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tapetum.bundle import Facts
 from tapetum.inference.predictor import Prediction
 from tapetum.serving import problems
 from tapetum.watch.record import OTHER as OTHER
@@ -15,11 +16,16 @@ from tapetum.watch.record import Record as Record
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture of `size` bytes, which waited `queue_s` for a hand."""
+    """What became of one picture of `size` bytes, which waited `queue_s` for a hand and was answered after `age_s`.
+
+    `facts` are of the model that was asked: of the one that answered, though another may be served by now.
+    """
 
     result: Prediction | Exception
     size: int = 0
     queue_s: float = 0.0
+    age_s: float | None = None
+    facts: Facts | None = None
 
 
 _OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
@@ -40,10 +46,9 @@ class InFlight:
     number: int = 0
 
 
-def make(
-    outcome: Outcome, request_id: str, path: str, total_s: float, model: str | None, version: str | None
-) -> Record:
-    """The record of an outcome."""
+def make(outcome: Outcome, request_id: str, path: str, total_s: float, served: Facts | None) -> Record:
+    """The record of an outcome; `served` is the model that is served, for what never got to one."""
+    facts = outcome.facts or served
     result = outcome.result
     if isinstance(result, Prediction):
         kind, known = problems.ANSWERED, {name: getattr(result, name) for name in _OF_A_PREDICTION}
@@ -57,8 +62,9 @@ def make(
         size=outcome.size,
         queue_s=outcome.queue_s,
         total_s=total_s,
-        model=model,
-        version=version,
+        arrived_s=None if outcome.age_s is None else total_s - outcome.age_s,
+        model=facts.name if facts else None,
+        version=facts.version if facts else None,
         **known,
     )
 

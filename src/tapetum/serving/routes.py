@@ -41,6 +41,7 @@ class Readiness(BaseModel):
     ready: bool
     model_path: str
     device: str | None = Field(description="Where the model computes; null until it is loaded.")
+    precision: str | None = Field(description="Its arithmetic: fp32, bf16 or int8; null until it is loaded.")
     reason: str | None = Field(description="Why it is not ready; null when it is.")
 
 
@@ -110,8 +111,8 @@ def _described(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
 
 
-_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
-_ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
+PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
+ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
 _MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
 
 
@@ -133,7 +134,9 @@ async def ready(model: TheModel, response: Response) -> Readiness:
     """Readiness: 200 once the bundle's hashes and golden pictures hold; 503 until then, and while it drains."""
     reason = model.obstacle
     response.status_code = 200 if reason is None else 503
-    return Readiness(ready=reason is None, model_path=model.path, device=model.device, reason=reason)
+    return Readiness(
+        ready=reason is None, model_path=model.path, device=model.device, precision=model.precision, reason=reason
+    )
 
 
 @router.get("/metrics", dependencies=[Depends(probing)], response_class=Response)
@@ -153,7 +156,7 @@ async def predict(request: Request) -> Response:
     (outcome,) = await classifying.classify(request, read)
     if isinstance(outcome.result, Exception):
         raise outcome.result
-    facts = request.app.state.model.facts
+    facts = _asked(outcome)
     fields = _classified(outcome.result, facts)
     return _json(Answer(**fields, request_id=request.state.request_id, model=name_of(facts)))
 
@@ -167,7 +170,7 @@ async def predict_batch(request: Request) -> Response:
         return await uploads.pictures(request, hold, most)
 
     outcomes = await classifying.classify(request, read)
-    facts = request.app.state.model.facts
+    facts = _asked(outcomes[0])
 
     def result(outcome: Outcome) -> Classification | Problem:
         if isinstance(outcome.result, Exception):
@@ -181,7 +184,7 @@ async def predict_batch(request: Request) -> Response:
 def install(app: FastAPI) -> None:
     """Add the routes that classify, which go before all others since they are asked most."""
     for path, answer, endpoint, described in (
-        ("/predict", Answer, predict, _ONE),
+        ("/predict", Answer, predict, ONE),
         ("/predict/batch", BatchAnswer, predict_batch, _MANY),
     ):
         app.router.add_api_route(
@@ -190,7 +193,7 @@ def install(app: FastAPI) -> None:
             methods=["POST"],
             response_model=answer,
             dependencies=[Depends(predicting)],
-            responses=_PROBLEMS,
+            responses=PROBLEMS,
             openapi_extra=described,
             route_class_override=Direct,
         )
@@ -198,6 +201,12 @@ def install(app: FastAPI) -> None:
 
 def _json(answer: BaseModel) -> Response:
     return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _asked(outcome: Outcome) -> Facts:
+    """The model that a picture was given to."""
+    assert outcome.facts is not None, "what came out of the queue went to a model"
+    return outcome.facts
 
 
 def _classified(prediction: Prediction, facts: Facts) -> dict[str, Any]:

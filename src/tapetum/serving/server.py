@@ -1,5 +1,6 @@
 """The server process: a port that is surely ours, then the application, then a clean end."""
 
+import asyncio
 import errno
 import gc
 import os
@@ -39,8 +40,10 @@ class _Server(uvicorn.Server):
         self._close_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin, and let collections of garbage pass over what will stay: they took a quarter of a refusal's time."""
+        """Begin, and take SIGHUP for the wish to reload."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._model.reload_soon)
         await super().startup(sockets)
+        # Collections of garbage pass over what will stay from here on: they took a quarter of a refusal's time.
         gc.collect()
         gc.freeze()
 

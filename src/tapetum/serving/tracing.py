@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
 MOST_STATE = 512  # characters that everyone must pass on
-_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
+_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _KEY = r"[a-z0-9][a-z0-9_\-*/]{0,240}(@[a-z][a-z0-9_\-*/]{0,13})?"
 _MEMBER = re.compile(rf"{_KEY}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{{0,255}}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
 _MOST_MEMBERS = 32
@@ -17,12 +17,16 @@ _MOST_MEMBERS = 32
 
 @dataclass(frozen=True)
 class Trace:
-    """One request as a span of a trace; `state` is what the caller's tracing systems added."""
+    """One request as a span of a trace, within the caller's `parent_id` if there is one.
+
+    `state` is what the caller's tracing systems added.
+    """
 
     trace_id: str
     span_id: str
     flags: str
     state: str
+    parent_id: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -41,10 +45,10 @@ def follow(headers: Headers) -> Trace:
     given = headers.getlist(TRACEPARENT)
     parent = _PARENT.fullmatch(given[0]) if len(given) == 1 else None
     # Version 00 ends after the flags; later ones may go on, and are answered in 00.
-    if parent is None or (parent[1] == "00" and parent[4]):
+    if parent is None or (parent[1] == "00" and parent[5]):
         return begin()
-    flags = f"{int(parent[3], 16) & 1:02x}"
-    return Trace(parent[2], secrets.token_hex(8), flags, _state(headers.getlist(TRACESTATE)))
+    flags = f"{int(parent[4], 16) & 1:02x}"
+    return Trace(parent[2], secrets.token_hex(8), flags, _state(headers.getlist(TRACESTATE)), parent[3])
 
 
 def _state(given: list[str]) -> str:

@@ -50,16 +50,21 @@ class Store:
             self.held -= hold.held
 
 
+async def whole(request: Request, hold: Hold) -> bytes:
+    """The body of a request. Raises Overloaded."""
+    chunks = []
+    async for chunk in request.stream():
+        hold.take(len(chunk))
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
 async def picture(request: Request, hold: Hold) -> bytes:
     """The picture of a request: the field `file` of a form, or the whole body. Raises a RequestError or Overloaded."""
     if _is_form(request):
         pictures = await _files(request, hold, ONE, most=1)
         return pictures[0]
-    chunks = []
-    async for chunk in request.stream():
-        hold.take(len(chunk))
-        chunks.append(chunk)
-    content = b"".join(chunks)
+    content = await whole(request, hold)
     if not content:
         raise MissingPicture(
             f"the request has no body: send a picture as the multipart field {ONE!r}, or as the body itself"

@@ -24,7 +24,7 @@ def rate(series: Series, window: str, by: str = SERVICE, suffix: str = "", match
 
 def asked(window: str) -> str:
     """Requests for predictions a second; what callers did wrong is not among them."""
-    return rate(REQUESTS, window, matchers='path=~"/predict.*",status!~"4.."')
+    return rate(REQUESTS, window, matchers='path=~"/predict.*|/v2/.*/infer",status!~"4.."')
 
 
 def grown(series: Series, window: str, by: str = SERVICE, suffix: str = "", matchers: str = "") -> str:

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import onnx
 import torch
 from safetensors.torch import save
 
@@ -24,14 +25,22 @@ PARITY_BOUND = 1e-4
 _KNOWN_OF_IMPORTED = {"name", "title", "image", "model", "gate"}
 
 
-def export(network: Network, recipe: Recipe, manifest: Manifest, path: Path) -> Bundle:
+class Graph(NamedTuple):
+    """ONNX bytes, and the name of the tensor that global average pooling reads, if any."""
+
+    content: bytes
+    feature_map: str | None
+
+
+def export(network: Network, recipe: Recipe, manifest: Manifest, path: Path, graph: Graph | None = None) -> Bundle:
     """Write what was trained as the draft at `path`, in place of a bundle that is there.
 
-    Raises TrainingError where the exported graph and torch disagree on a
-    probability of the golden pictures by more than 1e-4 in fp32.
+    A `graph` that was made of the network spares making one. Raises
+    TrainingError where the exported graph and torch disagree on a probability
+    of the golden pictures by more than 1e-4 in fp32.
     """
     origin = {"fingerprint": manifest.fingerprint, "recipe": recipe.model_dump(mode="json")}
-    return _write(network, recipe, manifest.labels, examples.chosen(manifest), path, origin)
+    return _write(network, recipe, manifest.labels, examples.chosen(manifest), path, origin, graph)
 
 
 def export_imported(
@@ -60,13 +69,14 @@ def _write(
     pictures: Mapping[str, bytes],
     path: Path,
     origin: Mapping[str, Any],
+    graph: Graph | None = None,
 ) -> Bundle:
     network.eval().to(memory_format=torch.contiguous_format)
     weights = save({name: value.contiguous() for name, value in network.backbone.named.state_dict().items()})
     arrays = np.stack([image.to_array(image.decode(content), recipe.image) for content in pictures.values()])
     probabilities = softmax(infer(network, arrays, bf16=False)).astype(np.float32)
     golden = Golden(dict(pictures), arrays, probabilities)
-    graph, feature_map = _graph(network, arrays.shape[1:3])
+    graph = graph or to_graph(network, arrays.shape[1:3])
     facts = Facts(
         name=recipe.name,
         title=recipe.title,
@@ -74,11 +84,11 @@ def _write(
         labels=labels,
         preprocess=recipe.image,
         architecture=recipe.model.architecture,
-        feature_map=feature_map,
+        feature_map=graph.feature_map,
         code_version=__version__,
         **origin,
     )
-    draft = bundle.write_draft(path, facts, {GRAPH: graph, WEIGHTS: weights, **golden.to_files()})
+    draft = bundle.write_draft(path, facts, {GRAPH: graph.content, WEIGHTS: weights, **golden.to_files()})
     exported = softmax(open_engine("openvino", draft, "fp32").infer(golden.arrays).logits)
     parity = float(np.abs(exported - golden.probabilities).max())
     if not parity <= PARITY_BOUND:
@@ -89,8 +99,8 @@ def _write(
     return bundle.amend(draft, parity=parity)
 
 
-def _graph(network: Network, size: tuple[int, ...]) -> tuple[bytes, str | None]:
-    """ONNX bytes, and the name of the tensor that global average pooling reads, if any."""
+def to_graph(network: Network, size: tuple[int, ...]) -> Graph:
+    """The graph of a network that does not learn, for pictures of height and width `size`."""
     example = torch.zeros(2, *size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
         network,
@@ -101,8 +111,25 @@ def _graph(network: Network, size: tuple[int, ...]) -> tuple[bytes, str | None]:
         verbose=False,
     )
     assert program is not None
-    content = program.model_proto.SerializeToString()
+    return read_graph(program.model_proto.SerializeToString(), network)
+
+
+def read_graph(content: bytes, network: Network) -> Graph:
+    """ONNX bytes that `to_graph` made of such a network, as it gave them."""
     if not network.backbone.has_feature_map:
-        return content, None
-    pooling = next(node for node in program.model_proto.graph.node if "features" in node.output)
-    return content, pooling.input[0]
+        return Graph(content, None)
+    pooling = next(node for node in onnx.load_from_string(content).graph.node if "features" in node.output)
+    return Graph(content, pooling.input[0])
+
+
+def with_last_layer(graph: Graph, network: Network) -> Graph | None:
+    """A graph of a network whose last layer has learned since; None where the graph does not hold that by name."""
+    model = onnx.load_from_string(graph.content)
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    last = set(map(id, network.backbone.last.parameters()))
+    for name, value in network.named_parameters():
+        if id(value) in last:
+            if name not in held or tuple(held[name].dims) != value.shape:
+                return None
+            held[name].CopyFrom(onnx.numpy_helper.from_array(value.detach().numpy(), name))
+    return Graph(model.SerializeToString(), graph.feature_map)

@@ -96,7 +96,7 @@ def fit(
     group: Group = ALONE,
     advance: Advance = silent,
 ) -> Iterator[EpochResult]:
-    """Train from `position` on, yielding after each epoch; `stages` holds one entry an epoch.
+    """Train from `position` on, yielding after each epoch; `stages` holds one entry for each, but may lack the first.
 
     Learner and position are whole when `between_steps` is called, when a result
     is yielded, and when `stop` ended the loop early. The same seed, machine and
@@ -106,7 +106,7 @@ def fit(
     """
     while not position.is_over(choices):
         epoch = position.epoch
-        pictures, size = stages[epoch - 1]
+        pictures, size = stages[epoch - 1 - choices.epochs]  # from the end, for the first may be lacking
         shuffle = Shuffle(choices.batch_size, choices.seed, epoch, position.batch, group.rank, group.size)
         total = loader.steps_of(len(pictures.labels), choices.batch_size, group.size)
         position.lr = position.lr or learner.lr
@@ -163,12 +163,17 @@ def _memory_of(learner: Learner, choices: Train) -> Iterator[None]:
 
 def _judge(learner: Learner, val: Pictures, size: int) -> dict[str, float]:
     logits = np.concatenate([learner.answers(images) for images in loader.in_order(val, size)])
+    return figures_of(logits, val.labels)
+
+
+def figures_of(logits: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """What an epoch's result says of answers (N, K) to the validation part, by name; a loss of NaN where one is."""
     if not np.isfinite(logits).all():
         return {"val_loss": math.nan}
-    counts = confusion(logits.argmax(axis=1), val.labels, logits.shape[1])
+    counts = confusion(logits.argmax(axis=1), truth, logits.shape[1])
     precision, recall, f1 = (float(values.mean()) for values in precision_recall_f1(counts))
     return {
-        "val_loss": log_loss(softmax(logits), val.labels),
+        "val_loss": log_loss(softmax(logits), truth),
         "val_accuracy": float(np.trace(counts) / counts.sum()),
         "val_precision": precision,
         "val_recall": recall,

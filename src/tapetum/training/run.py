@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from types import FrameType
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,13 +30,22 @@ from tapetum.progress import Advance
 from tapetum.recipe import Recipe
 from tapetum.training.checkpoint import Checkpoint
 from tapetum.training.distributed import ALONE, Group
+from tapetum.training.export import Graph
 from tapetum.training.fit import EpochResult, Position, Stage, fit
 from tapetum.training.learner import Learner, class_weights
 from tapetum.training.step import infer
 from tapetum.training.tracking import Run
+from tapetum.training.transfer import learn_last_layer
 
 RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
 _SAVE_EVERY_S = 60
+
+
+class Trained(NamedTuple):
+    """What a run learned, and its graph where the run knows it already."""
+
+    network: Network
+    graph: Graph | None = None
 
 
 def train(
@@ -48,12 +58,13 @@ def train(
     advance: Advance,
     resume: bool = False,
     group: Group = ALONE,
-) -> Network:
+) -> Trained:
     """Decode, fit, and give the weights of the best epoch.
 
-    A checkpoint in `out` is written after every epoch, every minute, and when
-    the run is interrupted; `resume` goes on from it where there is one. Raises
-    ConfigError, ResourceError, DataError, TrainingError, or Interrupted.
+    Where the recipe wants a linear head, that is learned as the first epoch.
+    A checkpoint in `out` is written after every other epoch, every minute, and
+    when the run is interrupted; `resume` goes on from it where there is one.
+    Raises ConfigError, ResourceError, DataError, TrainingError, or Interrupted.
     """
     checkpoint = Checkpoint(out / CHECKPOINT, recipe, manifest.fingerprint)
     if checkpoint.path.exists() and not resume:
@@ -64,18 +75,28 @@ def train(
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe.model, len(manifest.labels), recipe.image)
     _require_room(network, recipe)
+    if group.is_first:
+        choices = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        files.write_text(out / RECIPE, choices)
+    position = Position()
+    if recipe.train.linear_head and not checkpoint.path.exists():
+        result, l2, graph = group.from_first(lambda: learn_last_layer(network, recipe, manifest, cache_folder, advance))
+        position.finish_epoch(result)
+        tracked.tags({"l2": f"{l2:.3g}"})
+        on_epoch(result)
+        if position.is_over(recipe.train):
+            tracked.metrics(_figures(result), result.epoch)
+            _write_history(position, out, group)
+            return Trained(network, graph)
     stages = _stages(recipe, manifest, cache_folder, group, advance)
     val = _pictures(manifest, _cached(manifest, recipe.image, cache_folder, group, advance), "val")
     labels = stages[0].pictures.labels
     weights = class_weights(labels, len(manifest.labels)) if recipe.train.class_weights else None
-    steps = recipe.train.epochs * steps_of(len(labels), recipe.train.batch_size, group.size)
+    steps = len(stages) * steps_of(len(labels), recipe.train.batch_size, group.size)
     learner = Learner(network, recipe.train, steps, weights, group)
-    position, best = Position(), copy.deepcopy(learner.learned.state_dict())
+    best = copy.deepcopy(learner.learned.state_dict())
     if checkpoint.path.exists():
         position, best = checkpoint.restore(learner)
-    if group.is_first:
-        choices = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        files.write_text(out / RECIPE, choices)
     for result in position.history:
         tracked.metrics(_figures(result), result.epoch)
     last_save = monotonic()
@@ -115,12 +136,16 @@ def train(
                 f"interrupted in epoch {position.epoch} of {recipe.train.epochs}; the run so far is in "
                 f"{checkpoint.path}: the same command with --resume goes on"
             )
+    _write_history(position, out, group)
+    learned = learner.learned
+    learned.load_state_dict(best)
+    return Trained(learned)
+
+
+def _write_history(position: Position, out: Path, group: Group) -> None:
     if group.is_first:
         history = [asdict(result) | {"is_kept": result == position.best} for result in position.history]
         files.write_text(out / HISTORY, json.dumps(history, indent=1) + "\n")
-    learned = learner.learned
-    learned.load_state_dict(best)
-    return learned
 
 
 @contextmanager
@@ -171,9 +196,12 @@ def _sizes(recipe: Recipe) -> list[tuple[int, int]]:
 
 
 def _stages(recipe: Recipe, manifest: Manifest, folder: Path, group: Group, advance: Advance) -> list[Stage]:
-    """The training part at each epoch's size, decoded so large that cutting out a part need not enlarge it."""
+    """The training part at the size of each epoch but that of a linear head.
+
+    It is decoded so large that cutting out a part need not enlarge it.
+    """
     shrinks = (1 + recipe.augment.min_scale) / 2
-    sizes = _sizes(recipe)
+    sizes = _sizes(recipe)[int(recipe.train.linear_head) :]
     pictures = {}
     for height, width in dict.fromkeys(sizes):
         decoded = {"height": round(height / shrinks), "width": round(width / shrinks)}

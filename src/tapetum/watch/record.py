@@ -13,7 +13,8 @@ class Record:
     `outcome` is `answered`, or the last word of the type of the problem that
     was the answer. A request that failed before its pictures were known has
     one record without sizes. Times are in seconds; `total_s` counts from the
-    request's head.
+    request's head, and so does `arrived_s`, when the picture began to wait for
+    a hand.
     """
 
     request_id: str
@@ -32,6 +33,7 @@ class Record:
     margin: float | None = None
     model: str | None = None
     version: str | None = None
+    arrived_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Exchange:
     knows it, or `other`; `problem` the last word of the type of the problem
     that was the answer, None where none was: whatever callers may send, each
     has few values. `received` and `sent` are bytes of bodies. `records` are of
-    its pictures.
+    its pictures. It is the span `span_id` of a trace, within the caller's
+    `parent_id` if there is one, who records the trace if it `is_sampled`.
     """
 
     request_id: str
@@ -55,6 +58,9 @@ class Exchange:
     sent: int
     total_s: float
     records: tuple[Record, ...] = ()
+    span_id: str = ""
+    parent_id: str | None = None
+    is_sampled: bool = False
 
 
 Observer = Callable[[Exchange], None]

@@ -8,10 +8,12 @@ from tapetum.watch.record import Exchange
 from tapetum.watch.tally import Pictures, Requests, Span
 
 SLOTS = 60
-# Who watches the service does not change what is seen: a probe a second would hide an outage of predictions.
+# Who watches the service does not change what is seen: a probe a second would hide an outage of predictions. Nor does
+# who looks into the model: that heat maps are refused, of which there are few, is no outage.
 WATCHING = {
-    *("/health", "/ready", "/metrics"),
+    *("/explain", "/health", "/ready", "/metrics"),
     *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status", "/alerts/test"),
+    "/admin/reload",
 }
 
 
@@ -37,13 +39,21 @@ class Window:
         self._slot_s = seconds / SLOTS
         self._low_confidence = low_confidence
         self._clock = clock
-        self._began = clock()
+        self._began = self._model_began = clock()
         self._slots: deque[_Slot] = deque()
         self._classes: Collection[str] = ()
+        self._version: str | None = None
 
-    def expect(self, classes: Collection[str]) -> None:
-        """The classes that the model has; it is told of each, even where it was never predicted."""
-        self._classes = classes
+    def expect(self, classes: Collection[str], version: str) -> None:
+        """The classes that the model has; it is told of each, even where it was never predicted.
+
+        Where one takes the place of another, its pictures are counted from here on, and the other's no more.
+        """
+        if self._version is not None:
+            self._model_began = self._clock()
+            for slot in self._slots:
+                slot.pictures = Pictures()
+        self._classes, self._version = classes, version
 
     def observe(self, exchange: Exchange) -> None:
         """Count a request and its pictures."""
@@ -53,11 +63,12 @@ class Window:
         slot = self._slots[-1]
         slot.routes[exchange.route].add(exchange)
         for record in exchange.records:
-            slot.pictures.add(record, self._low_confidence, self._classes)
+            if record.version in (None, self._version):
+                slot.pictures.add(record, self._low_confidence, self._classes)
 
     def api(self) -> ApiFigures:
         """Requests and their answers, in total and by route."""
-        span = self._look()
+        span = self._look(self._began)
         total, routes = Requests(), defaultdict[str, Requests](Requests)
         for slot in self._slots:
             for route, requests in slot.routes.items():
@@ -73,16 +84,16 @@ class Window:
 
     def model(self, obstacle: str | None = None) -> ModelFigures:
         """Pictures and predictions; `obstacle` is why none can be answered now, None where they can."""
-        span = self._look()
+        span = self._look(self._model_began)
         pictures = Pictures()
         for slot in self._slots:
             pictures.take(slot.pictures)
         return pictures.figures(span, self._low_confidence, self._classes, obstacle)
 
-    def _look(self) -> Span:
+    def _look(self, began: float) -> Span:
         now = self._clock()
         number = self._forget(now)
-        return Span(self._seconds, now - max(self._began, (number - SLOTS + 1) * self._slot_s), self._slot_s)
+        return Span(self._seconds, now - max(began, (number - SLOTS + 1) * self._slot_s), self._slot_s)
 
     def _forget(self, now: float) -> int:
         """Drop the slots that have left the window; the number of the slot of `now`."""

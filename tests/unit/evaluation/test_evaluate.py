@@ -17,8 +17,9 @@ from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation import history
-from tapetum.evaluation.evaluate import evaluate
+from tapetum.evaluation.evaluate import evaluate, regate
 from tapetum.evaluation.measure import measure
+from tapetum.recipe import Gate
 from tapetum.scores import fit_temperature, score, softmax
 
 
@@ -194,3 +195,34 @@ def test_progress_ends_at_the_number_of_pictures(evaluated, manifest):
 
     count = len(manifest.part("val"))
     assert calls == [("evaluate val in fp32", done, count) for done in range(1, count + 1)]
+
+
+def test_another_gate_changes_what_the_draft_says_of_it_and_nothing_else(evaluated, tmp_path):
+    draft = bundles.copy(evaluated, tmp_path / "copy")
+    page = (draft.path / bundles.REPORT).read_text()
+
+    regated = regate(draft, Gate(accuracy=0.501, calibration_error=0.0))
+
+    assert bundles.load(draft.path) == regated
+    assert regated.facts.recipe["gate"]["calibration_error"] == 0
+    assert regated.facts.model_copy(update={"recipe": draft.facts.recipe}) == draft.facts
+    changed = (draft.path / bundles.REPORT).read_text()
+    assert ("✓ Passed its gate" in page, "✗ Did not pass its gate" in changed) == (True, True)
+    assert "≥ 0.5010" in changed
+    assert "✓ Passed its gate" not in changed
+    assert (
+        page.split('id="scores"')[1].split('id="recipe"')[0] == changed.split('id="scores"')[1].split('id="recipe"')[0]
+    )
+
+
+def test_the_same_gate_changes_nothing(evaluated):
+    assert regate(evaluated, Gate.model_validate(evaluated.facts.recipe["gate"])) is evaluated
+
+
+def test_a_report_that_does_not_show_the_gate_before_is_refused(evaluated, tmp_path):
+    draft = bundles.copy(evaluated, tmp_path / "copy")
+    (draft.path / bundles.REPORT).write_text("<p>Passed</p>")
+
+    with pytest.raises(BundleError, match="evaluate the draft again"):
+        regate(draft, Gate(accuracy=0.6))
+    assert bundles.load(draft.path).facts == evaluated.facts

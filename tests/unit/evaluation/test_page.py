@@ -1,5 +1,7 @@
 """The report of a run shows every figure and picture that it promises, for two classes and for a hundred."""
 
+import base64
+import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import encode
 from pages import Page, assert_asks_nobody, assert_has_order
+from PIL import Image
 
 from tapetum.bundle import Facts
 from tapetum.data.manifest import Manifest
@@ -19,6 +22,7 @@ from tapetum.evaluation.gate import Check, Verdict
 from tapetum.evaluation.history import Epoch
 from tapetum.evaluation.measure import Measured
 from tapetum.image import Preprocess
+from tapetum.inference.explain import Explanation
 from tapetum.scores import score, softmax
 
 PLOTS = {
@@ -76,7 +80,14 @@ def report(
         recipe={"source": None, "train": {"epochs": 3, "lr": 0.1}},
         code_version="0",
     )
-    return pages.page(facts, manifest, test, VERDICT, epochs, {"processor": "Abacus 9000"})
+    return pages.page(facts, manifest, test, VERDICT, epochs, {"processor": "Abacus 9000"}, explained)
+
+
+def explained(picture: Image.Image) -> Explanation:
+    """Heat in the upper left corner of whatever picture."""
+    evidence = np.zeros((4, 4), np.float32)
+    evidence[0, 0] = 1
+    return Explanation("class 00", "grad-cam", np.ones(1), evidence, (0, 0, 1, 1))
 
 
 def numbered(n_classes: int) -> tuple[str, ...]:
@@ -185,6 +196,17 @@ def test_nothing_but_mistakes_is_a_page_too(make):
     assert titles(found) == PLOTS | CURVES
     assert f"The {MOST_MISTAKES} surest of 60 wrong answers" in found.text
     assert found.text.count("None of 20 pictures was answered rightly.") == 3
+
+
+def test_each_mistake_has_its_heat_map_and_nothing_else_has(make):
+    found = make(measured(3, each=20, gain=0.5))
+
+    pictures = found.of("img")
+    maps = [picture for picture in pictures if picture["alt"] == "its heat map"]
+    assert len(maps) == MOST_MISTAKES < len(pictures) - MOST_MISTAKES
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(str(maps[0]["src"]).partition(",")[2]))))
+    assert np.ptp(drawn[0, 0].astype(int)) > 60
+    assert np.ptp(drawn[-1, -1].astype(int)) < 30
 
 
 def test_a_class_without_test_pictures_has_no_curve_and_no_examples(make):

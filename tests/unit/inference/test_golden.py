@@ -1,5 +1,6 @@
 """A bundle that answers otherwise than where it was made is noticed, with how far it is off."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,18 @@ def test_the_bound_in_bf16_is_wider(draft):
 
     assert answers_hold(draft, "bf16")
     assert not answers_hold(draft, "fp32")
+
+
+def test_the_bound_in_int8_is_that_of_the_bundle(int8_path, tmp_path):
+    sealed = bundles.load(shutil.copytree(int8_path, tmp_path / "bundle"))
+    engine = open_engine("openvino", sealed, "int8")
+    bound = sealed.facts.quantised.golden_bound
+    golden.check(sealed, engine)
+
+    alter(sealed, probabilities=one_probability(2 * bound))
+
+    with pytest.raises(BundleError, match=f"in int8: a probability is off by .*, the bound is {bound}"):
+        golden.check(sealed, engine)
 
 
 def test_recorded_answers_that_are_no_numbers_are_refused(draft):

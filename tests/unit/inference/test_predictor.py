@@ -49,6 +49,24 @@ def test_bad_pictures_are_errors_among_good_ones(predictor, jpeg):
     assert [type(result) for result in results] == [EmptyPicture, Prediction, NotAPicture, BrokenPicture, Prediction]
 
 
+def test_pixels_get_the_answer_of_their_picture(predictor, golden, bundle):
+    spec = bundle.facts.preprocess
+    pixels = image.to_array(image.decode(golden[0]), spec)
+
+    of_file, of_pixels = predictor.predict([golden[0], pixels])
+
+    np.testing.assert_allclose(of_pixels.probabilities, of_file.probabilities, atol=1e-5)
+    assert (of_pixels.width, of_pixels.height) == (spec.width, spec.height)
+
+
+def test_pixels_of_another_size_are_an_error_among_good_ones(predictor, golden, bundle):
+    wrong, right = predictor.predict([np.zeros((8, 16, 3), np.uint8), golden[0]])
+
+    assert isinstance(right, Prediction)
+    assert isinstance(wrong, BrokenPicture)
+    assert "(8, 16, 3): the model takes (16, 16, 3)" in str(wrong)
+
+
 def test_bad_neighbours_do_not_change_an_answer(predictor, golden):
     alone = predictor.predict([golden[0]])[0]
     among = predictor.predict([b"", golden[0], b"hello"])[1]

@@ -5,9 +5,11 @@ import io
 import numpy as np
 import pytest
 
-from tapetum.errors import BrokenPicture, BundleError, EngineError
+from tapetum.errors import BrokenPicture, BundleError, DeadlinePassed, EngineError
 from tapetum.inference import wire
+from tapetum.inference.explain import Explanation
 from tapetum.inference.predictor import Prediction
+from tapetum.inference.showing import Question, Shown
 
 PREDICTION = Prediction(
     "cat", 60, 40, np.array([0.75, 0.25]), np.array([1.5, 0.4], np.float32), np.arange(3, dtype=np.float32), 0.01, 0.02
@@ -21,7 +23,7 @@ def through(encoded: bytes) -> wire.Frame:
 
 
 def test_a_prediction_arrives_as_it_was_sent():
-    arrived = wire.to_result(through(wire.from_result(PREDICTION)))
+    arrived = wire.to_answer(through(wire.from_answer(PREDICTION)))
 
     assert isinstance(arrived, Prediction)
     for name in ("label", "width", "height", "decode_s", "inference_s", "confidence", "margin"):
@@ -30,21 +32,67 @@ def test_a_prediction_arrives_as_it_was_sent():
         np.testing.assert_array_equal(getattr(arrived, name), getattr(PREDICTION, name))
 
 
+@pytest.mark.parametrize("png", [b"", b"\x89PNG and more"])
+def test_a_heat_map_arrives_as_it_was_sent(png):
+    evidence = np.array([[0.5, -1, 2], [0, 0.25, 4]], np.float32)
+    sent = Shown(Explanation("cat", "grad-cam", np.array([0.75, 0.25]), evidence, (0.25, 0, 0.75, 1)), png)
+
+    arrived = wire.to_answer(through(wire.from_answer(sent)))
+
+    assert isinstance(arrived, Shown)
+    assert arrived.png == png
+    for name in ("label", "method", "box"):
+        assert getattr(arrived.explanation, name) == getattr(sent.explanation, name)
+    for name in ("probabilities", "evidence"):
+        np.testing.assert_array_equal(getattr(arrived.explanation, name), getattr(sent.explanation, name))
+
+
+@pytest.mark.parametrize("shape", [[2, 2, 3], [2, -1, 3], [2, 3], [10**9, 1, 1]])
+def test_a_heat_map_that_does_not_add_up_is_refused(shape):
+    frame = wire.Frame({"why": "cat", "method": "x", "box": [0, 0, 1, 1], "shape": shape}, bytes(40))
+
+    with pytest.raises(ValueError, match=r"reshape|unpack|buffer"):
+        wire.to_answer(frame)
+
+
 def test_the_margin_is_what_separates_the_first_from_the_second():
     assert PREDICTION.margin == 0.5
 
 
+def test_a_picture_arrives_as_it_was_sent(rng):
+    pixels = rng.integers(0, 256, (3, 4, 2, 3), dtype=np.uint8)[1]
+
+    for sent in (b"\xff\xd8\xff", b"", pixels):
+        head, content = wire.from_picture(sent, None)
+        arrived, question = wire.to_picture(through(head + content))
+
+        assert question is None
+        assert type(arrived) is type(sent)
+        np.testing.assert_array_equal(arrived, sent)
+    assert np.shares_memory(np.frombuffer(content, np.uint8), pixels)
+
+
+@pytest.mark.parametrize("question", [Question("cat", "map", 2.5), Question(None, "json", 0.1)])
+def test_a_question_arrives_with_its_picture(question):
+    head, content = wire.from_picture(b"\xff\xd8\xff", question)
+
+    assert wire.to_picture(through(head + content)) == (b"\xff\xd8\xff", question)
+
+
 def test_the_error_of_a_picture_is_its_result():
-    arrived = wire.to_result(through(wire.from_result(BrokenPicture("it is torn"))))
+    arrived = wire.to_answer(through(wire.from_answer(BrokenPicture("it is torn"))))
 
     assert isinstance(arrived, BrokenPicture)
     assert str(arrived) == "it is torn"
 
 
-@pytest.mark.parametrize(("sent", "raised"), [(BundleError("no"), BundleError), (OSError("no"), EngineError)])
+@pytest.mark.parametrize(
+    ("sent", "raised"),
+    [(BundleError("no"), BundleError), (DeadlinePassed("no"), DeadlinePassed), (OSError("no"), EngineError)],
+)
 def test_another_error_is_raised(sent, raised):
     with pytest.raises(raised, match="no"):
-        wire.to_result(through(wire.head(wire.from_error(sent), 0)))
+        wire.to_answer(through(wire.head(wire.from_error(sent), 0)))
 
 
 @pytest.mark.parametrize("name", ["annotations", "SystemExit", "__name__", "TapetumError()"])
@@ -82,4 +130,4 @@ def test_a_stream_that_ends_within_a_frame_has_none(cut):
 )
 def test_what_is_no_answer_is_noticed(encoded):
     with pytest.raises((ValueError, KeyError)):
-        wire.to_result(through(encoded))
+        wire.to_answer(through(encoded))

@@ -37,7 +37,7 @@ def clock() -> Clock:
 @pytest.fixture
 def window(clock) -> Window:
     window = Window(60, 0.6, clock)
-    window.expect(("cat", "dog", "fox"))
+    window.expect(("cat", "dog", "fox"), "1")
     return window
 
 
@@ -202,7 +202,7 @@ def test_memory_does_not_follow_the_rate(clock):
 
     def held(requests_a_slot: int) -> int:
         window = Window(60, 0.6, clock)
-        window.expect(("cat", "dog"))
+        window.expect(("cat", "dog"), "1")
         tracemalloc.start()
         for _ in range(SLOTS + 5):
             clock.now += 1
@@ -217,3 +217,18 @@ def test_memory_does_not_follow_the_rate(clock):
 
     assert many < few * 1.1
     assert many < 2_000_000
+
+
+def test_a_model_that_takes_the_place_of_another_begins_its_window_and_requests_go_on(window, clock):
+    window.observe(exchange(replace(CAT, version="1"), LOST))
+    clock.now += 10
+
+    window.expect(("lynx", "wolf"), "2")
+    window.observe(exchange(replace(CAT, version="1")))  # accepted before
+    window.observe(exchange(replace(CAT, version="2", label="lynx"), BROKEN))
+    clock.now += 2
+    api, model = window.api(), window.model()
+
+    assert (api.requests, api.covered_s) == (3, 12)
+    assert (model.predictions, model.failures, model.refusals, model.covered_s) == (1, 0, 1, 2)
+    assert {label: share.count for label, share in model.classes.items()} == {"lynx": 1, "wolf": 0}

@@ -1,0 +1,113 @@
+"""One bundle in hands of its own: what a reload puts beside another, and then in its place."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+
+from tapetum import bundle as bundles
+from tapetum import files, machine
+from tapetum.bundle import Facts
+from tapetum.errors import BundleError, DeadlinePassed, NotReady
+from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.pool import Pool
+from tapetum.inference.showing import Answer
+from tapetum.inference.work import Job, Limits
+from tapetum.settings import Settings
+
+
+class Edition:
+    """The bundle that lies at the deployment's path at this moment; a link is followed once.
+
+    So hands that are replaced later open what the first ones did, wherever the link leads by then.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = Path(os.path.realpath(settings.bundle))
+        self._facts: Facts | None = None
+        self.pool = Pool(
+            Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
+            machine.cores() if settings.workers is None else settings.workers,
+            Limits(
+                settings.max_pending,
+                settings.max_explains,
+                settings.max_pending_pixels,
+                settings.request_timeout_s,
+                settings.worker_max_bytes,
+            ),
+        )
+
+    @property
+    def is_open(self) -> bool:
+        return self._facts is not None
+
+    @property
+    def facts(self) -> Facts:
+        """Raises NotReady until every hand has proved the bundle."""
+        if self._facts is None:
+            raise NotReady("the model is still being loaded and checked: ask /ready, and try again")
+        return self._facts
+
+    @property
+    def opened(self) -> Opened | None:
+        """What its hands have opened; None until they have."""
+        return self.pool.opened
+
+    async def open(self) -> None:
+        """Verify the bundle here and in every hand, where it also proves itself on its golden pictures.
+
+        Raises whatever is in the way, a TapetumError as a rule; then no hand is left.
+        """
+        try:
+            digest, facts = await asyncio.to_thread(_read, self._path)
+            await self.pool.start()
+            assert self.opened is not None
+            # Read before any hand began, so equal to what each read last: nothing changed under any of them.
+            if self.opened.digest != digest:
+                raise BundleError(f"{self._path} was changed while it was opened: try again once it is there whole")
+        except BaseException:
+            await self.pool.close()
+            raise
+        self._facts = facts
+
+    async def ask(
+        self, submit: Callable[[], list[Job]], timeout_s: float, gone: Coroutine[Any, Any, None]
+    ) -> list[tuple[Job, Answer | Exception]]:
+        """What became of each job that `submit` hands in; `gone` returns when nobody waits any more.
+
+        Raises NotReady, what submitting raises, or ClientDisconnect.
+        """
+        leaving = asyncio.create_task(gone)
+        jobs: list[Job] = []
+        try:
+            assert self.facts
+            jobs = submit()
+            answers = asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
+            waited_for: set[asyncio.Future[Any]] = {answers, leaving}
+            await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if leaving.done() and not answers.done():
+                raise ClientDisconnect
+            return [(job, _result(job, timeout_s)) for job in jobs]
+        finally:
+            leaving.cancel()
+            self.pool.drop([job for job in jobs if not job.answer.done()])
+
+
+def _result(job: Job, timeout_s: float) -> Answer | Exception:
+    if not job.answer.done():
+        where = "waiting for a worker" if job.begun is None else "computing"
+        return DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
+    # Only answers and Exceptions are ever set; the type of a future allows for any BaseException.
+    return job.answer.exception() or job.answer.result()  # type: ignore[return-value]
+
+
+def _read(path: Path) -> tuple[str, Facts]:
+    """The digest of a bundle, and then its facts. Raises BundleError."""
+    try:
+        digest = files.sha256(path / bundles.FACTS)
+    except OSError:  # which load_sealed has better words for
+        digest = ""
+    return digest, bundles.load_sealed(path).facts

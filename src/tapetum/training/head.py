@@ -1,0 +1,112 @@
+"""A linear layer learned as a whole: multinomial logistic regression with L2, as strong as is best."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from tapetum.training.step import loss_of
+
+# Of the mean loss, from the strongest on: each begins where the one before it ended.
+STRENGTHS = tuple(10 ** (1 - half / 2) for half in range(13))
+_PATIENCE = 2  # strengths in a row that bring nothing, after which weaker ones are not tried
+_MOST_STEPS = 200
+_FEW = 60  # validation pictures, below which they alone say too little
+_FOLDS = 5
+
+
+class Seen(NamedTuple):
+    """`inputs` float32 (n, D) of a linear layer, and what it shall say of them, `labels` int64 (n,)."""
+
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+    def at(self, rows: torch.Tensor) -> "Seen":
+        """Some of them."""
+        return Seen(self.inputs[rows], self.labels[rows])
+
+
+class Head(NamedTuple):
+    """A linear layer, `weight` (K, D) and `bias` (K,), and the strength of the L2 that it was learned with."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    l2: float
+
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(n, D) -> (n, K)."""
+        return inputs @ self.weight.T + self.bias
+
+
+class Loss(NamedTuple):
+    """Cross-entropy as a recipe wants it; `weights` of classes are (K,)."""
+
+    weights: torch.Tensor | None = None
+    smoothing: float = 0.0
+
+    def of(self, head: Head, seen: Seen) -> torch.Tensor:
+        """Its mean."""
+        return loss_of(head.logits(seen.inputs), seen.labels, self.weights, self.smoothing) / len(seen.labels)
+
+
+def learn(train: Seen, val: Seen, n_classes: int, loss: Loss) -> Head:
+    """The head that `train` teaches with the strength that suits `val` best.
+
+    Where `val` has few pictures, it does not decide alone: of both parts
+    together each fifth is judged by what the other four teach.
+    """
+    mean = train.inputs.mean(dim=0)
+    scale = (train.inputs - mean).square().mean().sqrt()
+    train, val = (Seen((part.inputs - mean) / scale, part.labels) for part in (train, val))
+    if len(val.labels) < _FEW:
+        losses = _by_folds(Seen(*map(torch.cat, zip(train, val, strict=True))), n_classes, loss)
+        chosen = int(np.argmin(losses))
+        weight, bias, l2 = next(itertools.islice(_path(train, n_classes, loss), chosen, None))
+    else:
+        weight, bias, l2 = _best(_path(train, n_classes, loss), val, loss)
+    return Head(weight / scale, bias - weight @ mean / scale, l2)
+
+
+def _best(path: Iterator[Head], val: Seen, loss: Loss) -> Head:
+    """The head with the lowest loss on `val`, which along the path falls and then rises."""
+    best, least, waited = next(path), math.inf, 0
+    for head in itertools.chain([best], path):
+        found = float(loss.of(head, val))
+        best, least, waited = (head, found, 0) if found < least else (best, least, waited + 1)
+        if waited == _PATIENCE:
+            break
+    return best
+
+
+def _by_folds(seen: Seen, n_classes: int, loss: Loss) -> list[float]:
+    """The summed loss of each strength; a class is spread over the folds as evenly as can be."""
+    order = torch.argsort(seen.labels, stable=True)
+    fold = torch.empty_like(order)
+    fold[order] = torch.arange(len(order)) % _FOLDS
+    losses = [0.0] * len(STRENGTHS)
+    for number in range(min(_FOLDS, len(order))):
+        judged, taught = seen.at(fold == number), seen.at(fold != number)
+        for place, head in enumerate(_path(taught, n_classes, loss)):
+            losses[place] += float(loss.of(head, judged)) * len(judged.labels)
+    return losses
+
+
+def _path(seen: Seen, n_classes: int, loss: Loss) -> Iterator[Head]:
+    """A head for each strength."""
+    weight = torch.zeros(n_classes, seen.inputs.shape[1], requires_grad=True)
+    bias = torch.zeros(n_classes, requires_grad=True)
+    for l2 in STRENGTHS:
+        head = Head(weight, bias, l2)
+        optimiser = torch.optim.LBFGS((weight, bias), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
+
+        def penalised(head: Head = head, optimiser: torch.optim.Optimizer = optimiser) -> torch.Tensor:
+            optimiser.zero_grad()
+            total = loss.of(head, seen) + head.l2 / 2 * head.weight.square().sum()
+            total.backward()  # type: ignore[no-untyped-call]
+            return total
+
+        optimiser.step(penalised)  # type: ignore[no-untyped-call]
+        yield Head(weight.detach().clone(), bias.detach().clone(), l2)

