@@ -119,8 +119,10 @@ def main() -> None:
         for fill, paint in FILLS.items():
             ground = paint(array)
 
-            def fall(mask: np.ndarray, array: np.ndarray = array, ground: np.ndarray = ground) -> float:
-                return whole - probability(np.where(mask[:, :, None], ground, array), why.label)  # noqa: B023
+            def fall(mask: np.ndarray) -> float:
+                # What it takes from the loop is right, since it is called in this turn of it and kept by nobody.
+                hidden = np.where(mask[:, :, None], ground, array)  # noqa: B023
+                return whole - probability(hidden, why.label)  # noqa: B023
 
             for drawn, draw in DRAWN.items():
                 others = np.array([fall(draw(own, rng)) for _ in range(DRAWS)])

@@ -16,150 +16,25 @@ off goes on where it was. table.md and table.json are written at the end.
 
 import argparse
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
-import httpx
 import table
-from peers import ADAPTERS, PEERS, Missing, Peer, environment
-from table import LIMIT, TAPETUM, Measured
-from trees import Tree, last_line, started
+from peers import ADAPTERS, PEERS, Missing
+from servers import Server, Work, start, start_ours, to_work, told
+from table import LIMIT, Measured
 
-import tapetum
 from tapetum import bundle as bundles
 from tapetum import machine
-from tapetum.delivery import load, target
-from tapetum.delivery.connection import Target
-from tapetum.inference.hand import Plan, open_predictor
-from tapetum.inference.predictor import Prediction
+from tapetum.delivery import load
 
-START_S = 180.0
 WARM_UP_S = 0.5
-MOST_PICTURES = 200
-COMPARED = 8
 WAYS = ("usual", "ours")
-HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Server:
-    """One that runs, frozen between its turns."""
-
-    name: str
-    tree: Tree
-    target: Target
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is served and asked: a bundle, pictures, and the classes that the bundle gives the first of them."""
-
-    bundle: Path
-    paths: list[Path]
-    contents: list[bytes]
-    labels: list[str]
-    classes: list[str]
-
-
-def to_work(bundle: Path, pictures: Path) -> Work:
-    """As many pictures of a folder as are sent in turn, taken evenly."""
-    found = sorted(path for path in pictures.rglob("*.jpg") if path.is_file())
-    paths = found[:: max(1, -(-len(found) // MOST_PICTURES))]
-    contents = [path.read_bytes() for path in paths]
-    predictor, _ = open_predictor(Plan(bundle, "openvino", "auto", 50_000_000))
-    results = predictor.predict(contents[:COMPARED])
-    labels = [result.label for result in results if isinstance(result, Prediction)]
-    return Work(bundle.absolute(), paths, contents, labels, list(predictor.bundle.facts.labels))
-
-
-def start(peer: Peer, way: str, work: Work, options: argparse.Namespace, stack: ExitStack) -> Server:
-    """A server that has answered. Raises Missing."""
-    name = f"{peer.name} {way}"
-    programs = environment(peer, options.environments)
-    port = free_port()
-    words = {
-        "PORT": str(port),
-        "PORT2": str(free_port()),
-        "PORT3": str(free_port()),
-        "CORES": str(machine.cores()),
-        "SCRATCH": str(options.out.absolute() / "scratch"),
-    }
-    program, *arguments = [words.get(word, word) for word in peer.command]
-    variables = {key: words.get(value, value) for key, value in peer.variables.items()}
-    variables |= told(way, work) | {"PEER_PORT": str(port), "PATH": f"{programs}:/usr/bin:/bin"}
-    log = options.out / "logs" / f"{peer.name}-{way}.log"
-    tree = stack.enter_context(started([str(programs / program), *arguments], ADAPTERS, variables, log))
-    asked = peer.ask(f"http://{HOST}:{port}", work.contents)
-    return ready(name, tree, asked, work, log)
-
-
-def start_ours(work: Work, options: argparse.Namespace, stack: ExitStack) -> Server:
-    """Tapetum as `tapetum serve` starts it, with everything that watches it."""
-    port = free_port()
-    command = [sys.executable, "-m", "tapetum", "serve", str(work.bundle), "--host", HOST, "--port", str(port)]
-    log = options.out / "logs" / "tapetum.log"
-    tree = stack.enter_context(started(command, Path.cwd(), {"TAPETUM_DRAIN_S": "0"}, log))
-    asked = target.pictures(f"http://{HOST}:{port}", work.contents, {}, as_forms=True)
-    return ready(TAPETUM, tree, asked, work, log)
-
-
-def ready(name: str, tree: Tree, asked: Target, work: Work, log: Path) -> Server:
-    """Wait until a server answers, warm it up, see that it says what the model says, and freeze it. Raises Missing."""
-    deadline = monotonic() + START_S
-    while isinstance(agreed := agreements(asked, work), str):
-        if tree.has_ended:
-            raise Missing(f"does not start: {last_line(log)}")
-        if monotonic() > deadline:
-            raise Missing(f"was not ready within {START_S:.0f} s: {agreed}")
-        sleep(0.1)  # between two looks: asking without a pause would slow the start
-    load.run(load.closed(asked, 2 * machine.cores(), 1.0))
-    tree.freeze()
-    print(f"{name}: up after {START_S - (deadline - monotonic()):.0f} s, agrees on {agreed} of {COMPARED}", flush=True)
-    if agreed < COMPARED // 2:
-        raise Missing(f"answers otherwise: {agreed} of {COMPARED} pictures have the class that the model gives them")
-    return Server(name, tree, asked)
-
-
-def agreements(asked: Target, work: Work) -> int | str:
-    """For how many of the first pictures the answer names the right class alone; until it is up, what it does."""
-    agreed = 0
-    for request, label in zip(asked.requests, work.labels, strict=False):
-        head, _, body = request.partition(b"\r\n\r\n")
-        first, *fields = head.decode("latin-1").split("\r\n")
-        headers = dict(line.split(": ", 1) for line in fields)
-        place = f"http://{asked.host}:{asked.port}{first.split()[1]}"
-        try:
-            response = httpx.post(place, content=body, headers=headers, timeout=START_S)
-        except httpx.TransportError as error:
-            return f"it does not answer ({error})"
-        if response.status_code != httpx.codes.OK:
-            return f"it answers {response.status_code}: {response.text[:100]!r}"
-        said = response.text.partition('"probabilities"')[0]
-        agreed += f'"{label}"' in said and not any(f'"{each}"' in said for each in work.classes if each != label)
-    return agreed
-
-
-def told(way: str, work: Work) -> dict[str, str]:
-    """What adapters/model.py reads."""
-    return {
-        "PEER_WAY": way,
-        "PEER_BUNDLE": str(work.bundle),
-        "PEER_PORT": "0",
-        "PEER_CORES": str(machine.cores()),
-        "PYTHONPATH": f"{Path(tapetum.__file__).parents[1]}:{ADAPTERS}",
-    }
-
-
-def free_port() -> int:
-    """A port that nobody has at present."""
-    with socket.create_server((HOST, 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def measure(server: Server, clients: list[int], seconds: float, number: int) -> Iterator[Measured]:
@@ -200,11 +75,11 @@ def run(work: Work, options: argparse.Namespace, known: list[Measured], book: Pa
     deadline = monotonic() + 60 * options.minutes
     missing: dict[str, str] = {}
     with ExitStack() as stack:
-        servers = [start_ours(work, options, stack)]
+        servers = [start_ours(work, options.out, stack)]
         for peer in [peer for peer in PEERS if peer.name in options.peers]:
             for way in WAYS:
                 try:
-                    servers.append(start(peer, way, work, options, stack))
+                    servers.append(start(peer, way, work, options.environments, options.out, stack))
                 except Missing as reason:
                     missing[f"{peer.name} {way}"] = str(reason)
                     print(f"{peer.name} {way}: {reason}", flush=True)

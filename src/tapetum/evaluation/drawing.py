@@ -92,7 +92,7 @@ def _rendered(
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
         metadata = dict.fromkeys(_UNTOLD[kind])
-        figure.savefig(stream, format=kind, metadata=metadata, **options)  # type: ignore[arg-type]
+        figure.savefig(stream, format=kind, metadata=metadata, **options)  # type: ignore[arg-type]  # options of any type
     return stream.getvalue()
 
 

@@ -105,8 +105,8 @@ def _path(seen: Seen, n_classes: int, loss: Loss) -> Iterator[Head]:
         def penalised(head: Head = head, optimiser: torch.optim.Optimizer = optimiser) -> torch.Tensor:
             optimiser.zero_grad()
             total = loss.of(head, seen) + head.l2 / 2 * head.weight.square().sum()
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
             return total
 
-        optimiser.step(penalised)  # type: ignore[no-untyped-call]
+        optimiser.step(penalised)  # type: ignore[no-untyped-call]  # as above
         yield Head(weight.detach().clone(), bias.detach().clone(), l2)

@@ -57,7 +57,7 @@ class Quantiser:
         return made.read_bytes()
 
 
-class _Images(CalibrationDataReader):  # type: ignore[misc]
+class _Images(CalibrationDataReader):  # type: ignore[misc]  # it comes without types
     def __init__(self, images: np.ndarray) -> None:
         self._left = iter(images)
 
