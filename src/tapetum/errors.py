@@ -25,6 +25,7 @@ TapetumError
 │   ├── MissingPicture     no picture in the request
 │   ├── BodyTooLarge       more bytes than the limit
 │   ├── UnknownModel       a name or a version that is not served
+│   ├── NoReport           the bundle that is served holds no report
 │   ├── Unauthorised       no key, or one that does not open this route
 │   └── SwitchedOff        a route that this deployment does not offer
 └── Unavailable            not now; the same request may succeed later
@@ -139,6 +140,10 @@ class BodyTooLarge(RequestError):
 
 class UnknownModel(RequestError):
     """A name or a version that is not served."""
+
+
+class NoReport(RequestError):
+    """The bundle that is served holds no report."""
 
 
 class Unauthorised(RequestError):

@@ -20,7 +20,9 @@ from tapetum.logs.journal import Journal
 from tapetum.serving import (
     admin_routes,
     alert_routes,
+    card_routes,
     explaining,
+    home,
     logging_status,
     operations,
     problems,
@@ -129,6 +131,8 @@ def create_app(
     app.state.unloaded = set()  # names of models that are not offered under /v2 at present
     routes.install(app)
     app.include_router(routes.router)
+    app.include_router(home.router)
+    app.include_router(card_routes.router)
     app.include_router(explaining.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
@@ -158,6 +162,7 @@ def create_app(
         )
     instruments.expect_routes(_expected(app))
     app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
+    app.state.page = home.Page(app.state.paths)
     return app
 
 

@@ -18,9 +18,10 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from tapetum import settings as names
 from tapetum.errors import ConfigError, SwitchedOff, Unauthorised
+from tapetum.serving.paths import ASSET
 from tapetum.settings import Settings
 
-OPEN = {"/", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
+OPEN = {"/", ASSET, "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 API_KEY = "X-API-Key"
 SHORTEST_KEY = 16
 

@@ -18,14 +18,6 @@ from tapetum.serving.problems import MEDIA_TYPE, Problem
 from tapetum.serving.record import Outcome
 
 
-class Info(BaseModel):
-    """What this service is."""
-
-    message: str
-    version: str
-    docs: str = "/docs"
-
-
 class Health(BaseModel):
     """Whether the process lives."""
 
@@ -114,13 +106,6 @@ def _described(content: dict[str, Any]) -> dict[str, Any]:
 PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
 ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
 _MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
-
-
-@router.get("/")
-async def info(model: TheModel) -> Info:
-    """What this service is, and where its documentation lies."""
-    title = model.facts.title if model.is_loaded else "Tapetum"
-    return Info(message=title, version=__version__)
 
 
 @router.get("/health", dependencies=[Depends(probing)])
