@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver,
-# what watches them, and what builds and runs containers, upon a base that debootstrap makes.
-APT_PACKAGES := haproxy iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
+# what watches them, a browser, and what builds and runs containers, upon a base that debootstrap makes.
+APT_PACKAGES := haproxy chromium iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
 	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
 	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
 # Where there is no kubectl: apart from the environment, so that it never comes before one that is installed later.

@@ -22,7 +22,7 @@ _FOLDER = Path(__file__).parent / "page"
 _FRAME = "index.html"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HTML, _JSON = "text/html", "application/json"
-_OPTIONAL = ("/feedback",)  # routes that the page uses where the service has them
+_FOR_HOLDERS = ("/feedback",)  # routes that the page uses where there are any, and keys, without which they are off
 _DIGITS = 16
 _TEXT = {"type": "string"}
 _BY_ACCEPT = {"Vary": "Accept"}
@@ -43,10 +43,10 @@ class Page:
     So a browser keeps them for ever, and never mixes those of two versions.
     """
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, has_keys: bool) -> None:
         files = {file.name: file.read_bytes() for file in sorted(_FOLDER.iterdir()) if file.is_file()}
         frame = files.pop(_FRAME).decode()
-        offered = " ".join(path for path in _OPTIONAL if path in paths)
+        offered = " ".join(path for path in _FOR_HOLDERS if path in paths and has_keys)
         whole = b"".join(content for pair in files.items() for content in (pair[0].encode(), pair[1]))
         self.files = files
         self.digest = hashlib.sha256(whole).hexdigest()[:_DIGITS]

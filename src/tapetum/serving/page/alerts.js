@@ -19,7 +19,7 @@ export function showAlerts(status) {
     h("td", { class: "number" }, `${alert.fires} ${percent(alert.threshold)}`),
     h("td", {}, alert.since ? new Date(alert.since).toLocaleString() : "–")));
   place.replaceChildren(
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "alerts-title" },
+    h("div", { class: "scroll", tabindex: 0, role: "group", "aria-labelledby": "alerts-title" },
       h("table", {},
         h("thead", {}, h("tr", {}, ["Alert", "State", "Value", "Fires", "Since"].map((name, at) =>
           h("th", { scope: "col", class: at === 2 || at === 3 ? "number" : null }, name)))),

@@ -91,7 +91,7 @@ export class Card {
     this.#say("refused",
       h("p", { class: "refused" }, title),
       h("p", {}, remedy),
-      refusal.message && h("p", { class: "soft small" }, refusal.message),
+      refusal.message === remedy ? null : h("p", { class: "soft small" }, refusal.message),
       refusal.status < 500 && refusal.willPass === false && refusal.kind !== "unauthorised" ? null : again);
   }
 

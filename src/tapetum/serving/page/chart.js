@@ -47,8 +47,8 @@ export function barChart({ title, note, head, rows, none, values = () => [], mos
     const all = rows(looks.at(-1)) ?? [];
     const isEmpty = !all.some(([, share]) => share);
     now.replaceChildren(...values(looks.at(-1)).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
-    const shown = isUpright ? columns(all) : bars(all.slice(0, most), more(all.length - most));
-    drawing.replaceChildren(isEmpty ? nothing(none) : shown);
+    const draw = () => (isUpright ? columns(all) : bars(all.slice(0, most), more(all.length - most)));
+    drawing.replaceChildren(isEmpty ? nothing(none) : draw());
     table.fill(() => all.map(([name, , text]) => [name, text]));
   }
   return { element, show };

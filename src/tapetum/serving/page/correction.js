@@ -29,7 +29,7 @@ export function correction(answer, labels) {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       isOffered = !NOT_OFFERED.includes(error.kind);
-      said.textContent = `${explain(error).join(". ")} ${error.message}`;
+      said.textContent = explain(error).join(". ");
     } finally {
       send.disabled = false;
     }

@@ -7,6 +7,7 @@ import { GAP_MS } from "./watch.js";
 import { bytes, clock, count, milliseconds, number, percent } from "./words.js";
 
 const MOST_CLASSES = 8;
+const GRADES = { none: "no drift", drift: "drift", loss: "drift that costs accuracy" };
 const NO_REQUESTS = "No data yet: no request in the last minute.";
 const NO_PREDICTIONS = "No data yet: no picture in the last minute.";
 
@@ -54,9 +55,24 @@ const CHARTS = [
   }),
 ];
 
+// Only of a service that tells of it.
+const DRIFT = barChart({
+  title: "Drift", note: "How far pictures and answers lie from those of the training data; a full bar is beyond its threshold.",
+  head: ["Statistic", "Distance, threshold"], most: MOST_CLASSES, none: "No data yet: it takes some hundred pictures.",
+  values: ({ model }) => [
+    ["verdict", GRADES[model?.drift?.grade] ?? model?.drift?.grade],
+    ["accuracy, estimated", model?.drift?.accuracy && percent(model.drift.accuracy.value)],
+    ["unlike the training data", model?.drift?.unlike_share != null && percent(model.drift.unlike_share)],
+  ].filter(([, text]) => text),
+  rows: ({ model }) => Object.entries(model?.drift?.distances ?? {})
+    .filter(([, { value }]) => value != null)
+    .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), Math.min(1, value / threshold), `${number(value)}, ${number(threshold)}`])
+    .sort(([, one], [, other]) => other - one),
+});
+
 /** Put the charts on the page. */
 export function wireLive() {
-  byId("charts").append(...CHARTS.map((chart) => chart.element));
+  byId("charts").append(...[...CHARTS, DRIFT].map((chart) => chart.element));
 }
 
 /** Draw what was seen so far. */
@@ -66,7 +82,8 @@ export function showLive(looks) {
   byId("charts").classList.toggle("stale", now.isAway);
   notice(now);
   if (!good.length) return;
-  for (const chart of CHARTS) chart.show(good, GAP_MS);
+  for (const chart of [...CHARTS, DRIFT]) chart.show(good, GAP_MS);
+  DRIFT.element.hidden = !good.at(-1).model?.drift;
   byId("looked").textContent = describe(good.at(-1));
 }
 

@@ -15,7 +15,7 @@ export function render(text) {
 function table([head, rule, ...rows]) {
   const isRight = cells(rule).map((cell) => cell.endsWith(":"));
   const kind = (place) => ({ class: isRight[place] ? "number" : null });
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Table of ${cells(head)[0]}` },
+  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": `Table of ${cells(head)[0]}` },
     h("table", {},
       h("thead", {}, h("tr", {}, cells(head).map((cell, place) => h("th", { scope: "col", ...kind(place) }, inline(cell))))),
       h("tbody", {}, rows.map((row) => {

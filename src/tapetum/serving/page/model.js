@@ -70,7 +70,7 @@ function panel(title, note, content) {
 
 function confusion({ classes, confusion: counts }) {
   const names = Object.keys(classes);
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Confusion" }, h("table", { class: "confusion" },
+  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Confusion" }, h("table", { class: "confusion" },
     h("thead", {}, h("tr", {}, h("td"), names.map((name) => h("th", { scope: "col", class: "number" }, name)))),
     h("tbody", {}, names.map((name, row) => {
       const total = counts[row].reduce((sum, number) => sum + number, 0);

@@ -55,5 +55,6 @@ const PROBLEMS = {
 
 /** What is wrong, and what to do: [title, remedy]. */
 export function explain(refusal) {
-  return PROBLEMS[refusal.kind] ?? [refusal.title, `Tell whoever runs the service; the request's id is ${refusal.requestId}.`];
+  if (refusal.kind === "internal-error") return [refusal.title, `Tell whoever runs the service; the request's id is ${refusal.requestId}.`];
+  return PROBLEMS[refusal.kind] ?? [refusal.title, refusal.message];
 }
