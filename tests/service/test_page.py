@@ -179,9 +179,7 @@ def test_a_full_service_is_asked_again_after_a_countdown(visit, service, bright)
         with frozen(service.workers()):
             waiting = ask_beyond_the_limit(callers, lambda: post(service, bright, "60"), LIMIT)
             choose(page, picture(bright))
-            expect(cards(page, "waiting")).to_contain_text(
-                re.compile(r"The service is full. Trying again in \d+ s.")
-            )
+            expect(cards(page, "waiting")).to_contain_text(re.compile(r"The service is full. Trying again in \d+ s."))
         assert [future.result().status_code for future in waiting] == [200] * LIMIT
 
     answered(page)
@@ -268,7 +266,9 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, bright, 
 
     answered(page)
     expect(dialog).to_be_hidden()
-    kept = page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie, location.href]")
+    kept = page.evaluate(
+        "[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie, location.href]"
+    )
     assert [KEY in place for place in kept] == [True, False, False, False]
     page.reload()
     page.get_by_role("link", name="Model").click()
@@ -321,6 +321,8 @@ def offering(html: str) -> str:
 
 def test_the_keyboard_is_enough(visit, bright):
     page = visit()
+    chosen = [picture(bright, "first.png"), picture(bright, "second.png")]
+    page.on("filechooser", lambda chooser: chooser.set_files(chosen))
 
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -328,9 +330,7 @@ def test_the_keyboard_is_enough(visit, bright):
     expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose pictures")).to_be_focused()
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files([picture(bright, "first.png"), picture(bright, "second.png")])
+    page.keyboard.press("Enter")
     first = answered(page, 2).first
     reach(page, first.get_by_role("button", name="Show where it looked"))
     page.keyboard.press("Space")
@@ -355,12 +355,28 @@ def reach(page: Page, place: Locator, key: str = "Tab") -> None:
     raise AssertionError(f"{place} cannot be reached")
 
 
+def test_what_is_unlike_the_training_data_is_said_to_be(visit, bright):
+    page = visit()
+    page.route("/predict", lambda route: route.fulfill(json=route.fetch().json() | {"unlike_training": True}))
+
+    choose(page, picture(bright))
+
+    expect(answered(page)).to_contain_text(
+        "Unlike the pictures that the model learnt from: do not rely on this answer."
+    )
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_nothing_bars_anyone(visit, service, photos, look):
-    """By axe-core, all rules of WCAG 2 A and AA and its best practices, on each view; nor does a phone scroll sideways."""
+    """Every rule of axe-core, WCAG 2 A and AA among them, on each view; nor does a phone scroll sideways."""
     page = visit(**LOOKS[look])
     post(service, photos[0])
-    choose(page, picture(photos[0]), picture(photos[1]), picture(b"dear diary", "a-name-" + "as-long-as-" * 9 + "it-gets.txt"))
+    choose(
+        page,
+        picture(photos[0]),
+        picture(photos[1]),
+        picture(b"dear diary", "a-name-" + "as-long-as-" * 9 + "it-gets.txt"),
+    )
     answered(page, 2).first.get_by_role("button", name="Show where it looked").click()
     expect(page.locator("canvas")).to_be_visible()
     expect(cards(page, "refused")).to_have_count(1)

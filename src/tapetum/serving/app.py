@@ -162,7 +162,7 @@ def create_app(
         )
     instruments.expect_routes(_expected(app))
     app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
-    app.state.page = home.Page(app.state.paths, has_keys=bool(app.state.access.to_observe))
+    app.state.page = home.Page(app.state.paths, settings)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The model card: what is served and how well it was measured to do, as figures, as text, and as the report of its run."""
+"""The model card: what is served, and how well it was measured to do, in figures, as text, and as the run's report."""
 
 import asyncio
 import hashlib

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from tapetum import __version__
 from tapetum.serving.paths import ASSET, Paths
 from tapetum.serving.routes import TheModel
+from tapetum.settings import Settings
 
 # Scripts and styles come from here alone, and no text is ever taken for markup.
 POLICY = (
@@ -43,15 +44,20 @@ class Page:
     So a browser keeps them for ever, and never mixes those of two versions.
     """
 
-    def __init__(self, paths: Paths, has_keys: bool) -> None:
+    def __init__(self, paths: Paths, settings: Settings) -> None:
         files = {file.name: file.read_bytes() for file in sorted(_FOLDER.iterdir()) if file.is_file()}
         frame = files.pop(_FRAME).decode()
-        offered = " ".join(path for path in _FOR_HOLDERS if path in paths and has_keys)
-        whole = b"".join(content for pair in files.items() for content in (pair[0].encode(), pair[1]))
+        has_keys = bool(settings.api_keys_file or settings.operator_keys_file)
         self.files = files
-        self.digest = hashlib.sha256(whole).hexdigest()[:_DIGITS]
-        self.html = frame.replace("{digest}", self.digest).replace("{offered}", offered).replace("{version}", __version__)
-        self.etag = f'"{hashlib.sha256(self.html.encode()).hexdigest()[:_DIGITS]}"'
+        self.digest = _digest(b"".join(name.encode() + content for name, content in files.items()))
+        told = {
+            "digest": self.digest,
+            "offered": " ".join(path for path in _FOR_HOLDERS if path in paths and has_keys),
+            "unsure_below": str(settings.low_confidence),
+            "version": __version__,
+        }
+        self.html = re.sub(r"\{(\w+)\}", lambda found: told[found[1]], frame)
+        self.etag = f'"{_digest(self.html.encode())}"'
 
 
 router = APIRouter()
@@ -79,6 +85,10 @@ async def asset(request: Request, digest: str, name: str) -> Response:
         raise HTTPException(404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": POLICY}
     return Response(page.files[name], headers=headers, media_type=_TYPES[Path(name).suffix])
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
 def _preference(accept: str, media_type: str) -> float:

@@ -3,14 +3,14 @@
 import { Refusal, askJson } from "./api.js";
 import { bars } from "./bars.js";
 import { correction } from "./correction.js";
-import { fresh, h } from "./dom.js";
+import { fresh, h, told } from "./dom.js";
 import { heatControls } from "./heat.js";
 import { withKey } from "./keys.js";
 import { persist } from "./patience.js";
-import { count, explain, milliseconds, percent } from "./words.js";
+import { count, detail, explain, milliseconds, percent } from "./words.js";
 
 const SHOWN = 3; // classes; the rest is folded
-const UNSURE_BELOW = 0.6;
+const UNSURE_BELOW = Number(told("unsure-below"));
 
 export class Card {
   state = "waiting";
@@ -91,8 +91,8 @@ export class Card {
     this.#say("refused",
       h("p", { class: "refused" }, title),
       h("p", {}, remedy),
-      refusal.message === remedy ? null : h("p", { class: "soft small" }, refusal.message),
-      refusal.status < 500 && refusal.willPass === false && refusal.kind !== "unauthorised" ? null : again);
+      detail(refusal) && h("p", { class: "soft small" }, detail(refusal)),
+      isFinal(refusal) ? null : again);
   }
 
   #answer(answer, roundTripMs) {
@@ -116,6 +116,11 @@ export class Card {
     this.body.replaceChildren(...content.filter(Boolean));
     this.pile.changed();
   }
+}
+
+/** Whether the same picture would be refused again. */
+function isFinal(refusal) {
+  return refusal.status >= 400 && refusal.status < 500 && !refusal.willPass && refusal.kind !== "unauthorised";
 }
 
 function toRows(ranked) {

@@ -1,12 +1,12 @@
 // Saying what a picture really shows, where the service takes that.
 
 import { Refusal, askJson } from "./api.js";
-import { fresh, h } from "./dom.js";
+import { fresh, h, told } from "./dom.js";
 import { withKey } from "./keys.js";
 import { explain } from "./words.js";
 
 const NOT_OFFERED = ["not-found", "switched-off", "method-not-allowed"];
-let isOffered = document.querySelector('meta[name="offered"]').content.split(" ").includes("/feedback");
+let isOffered = told("offered").split(" ").includes("/feedback");
 
 /** A control that tells the service the right class of an answer; null where it takes none. */
 export function correction(answer, labels) {

@@ -16,6 +16,11 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
+/** What the service told of itself in the head of the page. */
+export function told(name) {
+  return document.querySelector(`meta[name="${name}"]`).content;
+}
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);

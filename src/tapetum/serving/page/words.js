@@ -53,6 +53,13 @@ const PROBLEMS = {
   away: ["The service cannot be reached", "Look at your connection, then try again."],
 };
 
+const FOR_PROGRAMS = ["missing-picture", "unauthorised", "away"]; // whose details speak of HTTP
+
+/** What the service itself said of a refusal, where that tells people more; null where it does not. */
+export function detail(refusal) {
+  return FOR_PROGRAMS.includes(refusal.kind) || refusal.message === explain(refusal)[1] ? null : refusal.message || null;
+}
+
 /** What is wrong, and what to do: [title, remedy]. */
 export function explain(refusal) {
   if (refusal.kind === "internal-error") return [refusal.title, `Tell whoever runs the service; the request's id is ${refusal.requestId}.`];
