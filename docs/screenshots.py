@@ -22,18 +22,17 @@ from playwright.sync_api import Page, expect, sync_playwright
 DOCS = Path(__file__).parent
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"
-WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 960}}
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 920}}
 DARK: dict[str, Any] = {"viewport": {"width": 1280, "height": 1310}, "color_scheme": "dark"}
 PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
+    "viewport": {"width": 390, "height": 800},
     "device_scale_factor": 2,
     "is_mobile": True,
     "has_touch": True,
 }
 HEATED = 2  # cards with a heat map
-TRAFFIC = 90  # pictures asked before the charts are photographed
+TRAFFIC = 110  # pictures asked before the charts are photographed
 PAUSE_S = 0.4
-COLOURS = 256
 
 
 def main(bundle: Path, folder: Path) -> None:
@@ -85,10 +84,9 @@ def show(page: Page, pictures: list[Path]) -> None:
 
 
 def photograph(page: Page, name: str) -> None:
-    """What is on the screen, in few colours."""
+    """What is on the screen."""
     target = DOCS / f"page-{name}.png"
-    raw = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    raw.quantize(COLOURS, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(target, optimize=True)
     print(f"wrote {target}, {target.stat().st_size // 1000} kB")
 
 

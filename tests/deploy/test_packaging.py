@@ -67,6 +67,9 @@ def test_the_base_install_serves(base, bundle_path, trained, tmp_path):
 
     with running(serve_command(bundle_path, str(base / "python")), tmp_path / "log") as service:
         response = service.client.post("/predict", files={"file": picture.read_bytes()})
+        page = service.client.get("/", headers={"Accept": "text/html"})
+        (script,) = re.findall(r'src="(page/\w+/page\.js)"', page.text)
+        assert service.client.get(f"/{script}").status_code == 200
 
     assert response.json()["prediction"] == "dark"
 

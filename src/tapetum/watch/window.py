@@ -9,7 +9,7 @@ from tapetum.watch.tally import Pictures, Requests, Span
 
 SLOTS = 60
 # Who watches the service does not change what is seen: a probe a second would hide an outage of predictions. Nor does
-# who looks into the model: that heat maps are refused, of which there are few, is no outage. Nor is the page for people.
+# who looks into the model: that heat maps are refused, of which there are few, is no outage. Nor is the page at `/`.
 WATCHING = {
     *("/explain", "/health", "/ready", "/metrics"),
     *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status", "/alerts/test"),

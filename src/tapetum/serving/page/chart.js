@@ -35,7 +35,7 @@ export function lineChart({ title, note, lines, format, top, none }) {
 
 /**
  * Bars of shares from 0 to 1. `rows(look)` gives [name, share, text] for each; null or none is no data.
- * `values(look)` gives [name, text] of what stands above them.
+ * `values(look)` gives [name, text] of what stands above them, `none(look)` what to say without data.
  */
 export function barChart({ title, note, head, rows, none, values = () => [], most = Infinity, isUpright = false }) {
   const now = h("dl", { class: "now" });
@@ -48,7 +48,7 @@ export function barChart({ title, note, head, rows, none, values = () => [], mos
     const isEmpty = !all.some(([, share]) => share);
     now.replaceChildren(...values(looks.at(-1)).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
     const draw = () => (isUpright ? columns(all) : bars(all.slice(0, most), more(all.length - most)));
-    drawing.replaceChildren(isEmpty ? nothing(none) : draw());
+    drawing.replaceChildren(isEmpty ? nothing(none(looks.at(-1))) : draw());
     table.fill(() => all.map(([name, , text]) => [name, text]));
   }
   return { element, show };

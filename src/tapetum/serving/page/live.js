@@ -34,13 +34,13 @@ const CHARTS = [
   }),
   barChart({
     title: "Confidence", note: "Predictions by the probability of their class.", head: ["Confidence", "Predictions"],
-    none: NO_PREDICTIONS, isUpright: true,
+    none: () => NO_PREDICTIONS, isUpright: true,
     values: ({ model }) => model ? [["mean", percent(model.confidence?.mean)], [`below ${percent(model.low_confidence_below, 0)}`, String(model.low_confidence)]] : [],
     rows: (look) => look.model?.confidence_histogram.map((bin) =>
       [`${percent(bin.low, 0)} to ${percent(bin.high, 0)}`, bin.count / (look.model.predictions || 1), String(bin.count)]),
   }),
   barChart({
-    title: "Classes", note: "How often each was the answer.", head: ["Class", "Predictions"], none: NO_PREDICTIONS, most: MOST_CLASSES,
+    title: "Classes", note: "How often each was the answer.", head: ["Class", "Predictions"], none: () => NO_PREDICTIONS, most: MOST_CLASSES,
     rows: (look) => Object.entries(look.model?.classes ?? {})
       .sort(([, one], [, other]) => other.count - one.count)
       .map(([name, found]) => [name, found.share ?? 0, `${found.count} (${share(found.share)})`]),
@@ -57,18 +57,23 @@ const CHARTS = [
 
 // Only of a service that tells of it.
 const DRIFT = barChart({
-  title: "Drift", note: "How far pictures and answers lie from those of the training data; a full bar is beyond its threshold.",
-  head: ["Statistic", "Distance, threshold"], most: MOST_CLASSES, none: "No data yet: it takes some hundred pictures.",
-  values: ({ model }) => [
-    ["verdict", GRADES[model?.drift?.grade] ?? model?.drift?.grade],
-    ["accuracy, estimated", model?.drift?.accuracy && percent(model.drift.accuracy.value)],
-    ["unlike the training data", model?.drift?.unlike_share != null && percent(model.drift.unlike_share)],
-  ].filter(([, text]) => text),
-  rows: ({ model }) => Object.entries(model?.drift?.distances ?? {})
+  title: "Drift", note: "How far what comes lies from the training data; a full bar is at its threshold or beyond.",
+  head: ["Statistic", "Distance and threshold"], most: MOST_CLASSES,
+  none: ({ model }) => (model.drift.state === "no profile"
+    ? "No data: the bundle has no profile of its training data."
+    : `No data yet: ${count(model.drift.predictions, "prediction")} so far, and a verdict takes 500.`),
+  values: ({ model }) => values(model?.drift?.verdict),
+  rows: ({ model }) => Object.entries(model?.drift?.verdict?.distances ?? {})
     .filter(([, { value }]) => value != null)
-    .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), Math.min(1, value / threshold), `${number(value)}, ${number(threshold)}`])
+    .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), Math.min(1, value / threshold), `${number(value)} of ${number(threshold)}`])
     .sort(([, one], [, other]) => other - one),
 });
+
+function values(verdict) {
+  if (!verdict) return [];
+  const accuracy = verdict.accuracy ? percent(verdict.accuracy.value) : `at most ${percent(verdict.accuracy_at_most)}`;
+  return [["verdict", GRADES[verdict.grade]], ["accuracy, estimated", accuracy], ["unlike the training data", percent(verdict.unlike_share)]];
+}
 
 /** Put the charts on the page. */
 export function wireLive() {
@@ -82,8 +87,9 @@ export function showLive(looks) {
   byId("charts").classList.toggle("stale", now.isAway);
   notice(now);
   if (!good.length) return;
-  for (const chart of [...CHARTS, DRIFT]) chart.show(good, GAP_MS);
+  for (const chart of CHARTS) chart.show(good, GAP_MS);
   DRIFT.element.hidden = !good.at(-1).model?.drift;
+  if (!DRIFT.element.hidden) DRIFT.show(good);
   byId("looked").textContent = describe(good.at(-1));
 }
 
