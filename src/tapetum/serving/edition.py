@@ -26,10 +26,10 @@ class Edition:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.path = Path(os.path.realpath(settings.bundle))
+        self._path = Path(os.path.realpath(settings.bundle))
         self._facts: Facts | None = None
         self.pool = Pool(
-            Plan(self.path, settings.engine, settings.precision, settings.max_pixels, settings.device),
+            Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
             machine.cores() if settings.workers is None else settings.workers,
             Limits(
                 settings.max_pending,
@@ -39,6 +39,11 @@ class Edition:
                 settings.worker_max_bytes,
             ),
         )
+
+    @property
+    def path(self) -> Path:
+        """Where its files lie."""
+        return self._path
 
     @property
     def is_open(self) -> bool:
@@ -62,12 +67,12 @@ class Edition:
         Raises whatever is in the way, a TapetumError as a rule; then no hand is left.
         """
         try:
-            digest, facts = await asyncio.to_thread(_read, self.path)
+            digest, facts = await asyncio.to_thread(_read, self._path)
             await self.pool.start()
             assert self.opened is not None
             # Read before any hand began, so equal to what each read last: nothing changed under any of them.
             if self.opened.digest != digest:
-                raise BundleError(f"{self.path} was changed while it was opened: try again once it is there whole")
+                raise BundleError(f"{self._path} was changed while it was opened: try again once it is there whole")
         except BaseException:
             await self.pool.close()
             raise
