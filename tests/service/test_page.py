@@ -254,23 +254,27 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, bright, 
     keys.write_text(KEY)
     closed = start(TAPETUM_API_KEYS_FILE=str(keys), TAPETUM_WORKERS="1")
     page = visit(closed)
-    expect(page.get_by_text("This service answers those who have a key.").first).to_be_visible()
     dialog, field = page.get_by_role("dialog"), page.get_by_label("Key", exact=True)
 
     choose(page, picture(bright))
     field.fill("a-key-that-nobody-gave-out")
     page.get_by_role("button", name="Use this key").click()
     expect(dialog).to_contain_text("That key does not open this service.")
+    page.get_by_role("button", name="Not now").click()
+    expect(cards(page, "refused")).to_contain_text("A key is needed")
+    page.get_by_role("button", name="Clear all").click()
+    page.get_by_role("link", name="Live").click()
+    page.locator("#live-notice").get_by_role("button", name="Enter a key").click()
     field.fill(KEY)
     field.press("Enter")
 
-    answered(page)
     expect(dialog).to_be_hidden()
-    kept = page.evaluate(
-        "[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie, location.href]"
-    )
-    assert [KEY in place for place in kept] == [True, False, False, False]
+    expect(page.get_by_text("No data yet: no picture in the last minute.").first).to_be_visible()
+    kept = "[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie, location.href]"
+    assert [KEY in place for place in page.evaluate(kept)] == [True, False, False, False]
     page.reload()
+    choose(page, picture(bright))
+    answered(page)
     page.get_by_role("link", name="Model").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save the report of its run").click()
@@ -283,15 +287,6 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, bright, 
     closed.process.kill()
     expect(page.get_by_role("alert").filter(has_text="The service does not answer since")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="Service away")).to_be_visible()
-
-
-def test_a_service_that_nobody_asked_has_no_data_yet_and_says_so(visit, start):
-    page = visit(start(TAPETUM_WORKERS="1"))
-
-    page.get_by_role("link", name="Live").click()
-
-    expect(page.get_by_text("No data yet: no request in the last minute.").first).to_be_visible()
-    expect(page.get_by_text("No data yet: no picture in the last minute.").first).to_be_visible()
 
 
 def test_a_wrong_answer_can_be_corrected_where_the_service_takes_that(visit, bright):

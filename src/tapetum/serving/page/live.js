@@ -57,16 +57,17 @@ const CHARTS = [
 
 // Only of a service that tells of it.
 const DRIFT = barChart({
-  title: "Drift", note: "How far what comes lies from the training data; a full bar is at its threshold or beyond.",
-  head: ["Statistic", "Distance and threshold"], most: MOST_CLASSES,
+  title: "Drift", note: "How far what comes lies from the training data; drift begins at 1 ×, a full bar.",
+  head: ["Statistic", "Distance by threshold"], most: MOST_CLASSES,
   none: ({ model }) => (model.drift.state === "no profile"
     ? "No data: the bundle has no profile of its training data."
     : `No data yet: ${count(model.drift.predictions, "prediction")} so far, and a verdict takes 500.`),
   values: ({ model }) => values(model?.drift?.verdict),
   rows: ({ model }) => Object.entries(model?.drift?.verdict?.distances ?? {})
     .filter(([, { value }]) => value != null)
-    .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), Math.min(1, value / threshold), `${number(value)} of ${number(threshold)}`])
-    .sort(([, one], [, other]) => other - one),
+    .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), value / threshold])
+    .sort(([, one], [, other]) => other - one)
+    .map(([name, ratio]) => [name, Math.min(1, Math.max(0, ratio)), `${number(ratio)} ×`]),
 });
 
 function values(verdict) {
