@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from tapetum.alert_settings import AlertSettings
 from tapetum.errors import ConfigError
+from tapetum.feedback_settings import FeedbackSettings
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
 
@@ -22,7 +23,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class ServiceSettings(BaseSettings):
-    """Part of `Settings`: all but what concerns alerts."""
+    """Part of `Settings`: all but what concerns alerts and feedback."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -145,7 +146,7 @@ class ServiceSettings(BaseSettings):
     )
 
 
-class Settings(AlertSettings, ServiceSettings):
+class Settings(AlertSettings, FeedbackSettings, ServiceSettings):
     """Facts of one deployment; facts of the model live in its bundle."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from tapetum.serving import (
     admin_routes,
     alert_routes,
     explaining,
+    feedback_routes,
     logging_status,
     operations,
     problems,
@@ -45,7 +47,10 @@ from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
+from tapetum.watch.feedback import Feedback
+from tapetum.watch.keeper import Keeper
 from tapetum.watch.sampler import Sampler
+from tapetum.watch.shelf import Shelf
 from tapetum.watch.system import System
 from tapetum.watch.window import Window
 
@@ -68,10 +73,14 @@ def create_app(
     instruments = Instruments(settings.low_confidence)
     instruments.sources.append(partial(logging_status.readings, journal))
     window = Window(settings.window_s, settings.low_confidence, monotonic)
+    access = Access(settings)
+    feedback = Feedback(settings.feedback_requests, settings.feedback_age_s, monotonic)
+    keeper = _keeper(settings)
 
     def follow(facts: Facts, opened: Opened) -> None:
         instruments.expect_model(facts.labels, settings.engine, opened.device)
         window.expect(facts.labels, facts.version)
+        feedback.expect(facts.labels, facts.version)
 
     model = Model(settings, on_failure, follow)
     machine = System()
@@ -84,7 +93,10 @@ def create_app(
     )
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
+    instruments.sources.append(feedback_routes.readings(feedback, keeper))
     observers: list[Observer] = [instruments.observe, window.observe]
+    if access.to_tell:  # else nobody can speak of an answer
+        observers.append(feedback.observe)
     spans = _open_spans() if settings.otel_traces_exporter == "otlp" else None
     if spans is not None:
         observers.append(spans.observe)
@@ -94,6 +106,8 @@ def create_app(
         tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
         system.start()
         gpus.start()
+        if keeper is not None:
+            keeper.start()
         yield
         system.stop()
         gpus.stop()
@@ -101,6 +115,8 @@ def create_app(
             task.cancel()
         await asyncio.wait(tasks)
         await model.close()
+        if keeper is not None:
+            await asyncio.to_thread(keeper.close)
         if spans is not None:
             await asyncio.to_thread(spans.close)
         # Some servers end the process without Python's own end, by the signal that they were stopped with.
@@ -115,7 +131,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
-    app.state.access = Access(settings)
+    app.state.access = access
     app.state.model = model
     app.state.instruments = instruments
     app.state.window = window
@@ -125,11 +141,14 @@ def create_app(
     app.state.observers = observers
     app.state.door = Door(model, observers)
     app.state.journal = journal
+    app.state.feedback = feedback
+    app.state.keeper = keeper
     app.state.store = Store(settings.max_held_bytes)
     app.state.unloaded = set()  # names of models that are not offered under /v2 at present
     routes.install(app)
     app.include_router(routes.router)
     app.include_router(explaining.router)
+    app.include_router(feedback_routes.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)
@@ -159,6 +178,15 @@ def create_app(
     instruments.expect_routes(_expected(app))
     app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
     return app
+
+
+def _keeper(settings: Settings) -> Keeper | None:
+    """What keeps pictures; None where that is not wanted."""
+    if settings.keep_pictures_dir is None:
+        return None
+    bounds = (settings.keep_pictures_max_bytes, settings.keep_pictures_max_age_s)
+    open_shelf = partial(Shelf, settings.keep_pictures_dir, *bounds)
+    return Keeper(open_shelf, settings.keep_pictures_share, settings.low_confidence, partial(datetime.now, UTC))
 
 
 def _open_spans() -> "Spans":

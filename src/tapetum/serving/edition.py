@@ -56,6 +56,14 @@ class Edition:
         """What its hands have opened; None until they have."""
         return self.pool.opened
 
+    @property
+    def test_accuracy(self) -> float | None:
+        """On the test part, in the precision served, as the bundle states it; None where it does not."""
+        if self._facts is None or self.opened is None:
+            return None
+        scores = self._facts.scores.get(self.opened.precision)
+        return scores.accuracy.value if scores else None
+
     async def open(self) -> None:
         """Verify the bundle here and in every hand, where it also proves itself on its golden pictures.
 

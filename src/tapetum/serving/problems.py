@@ -84,6 +84,8 @@ _KINDS: dict[type[Exception], Kind] = {
     errors.MissingPicture: Kind(422, "missing-picture", "The request has no picture"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The request is too large"),
     errors.UnknownModel: Kind(404, "unknown-model", "There is no such model"),
+    errors.UnknownAnswer: Kind(404, "unknown-answer", "There is no such answer"),
+    errors.UnknownLabel: Kind(422, "unknown-label", "There is no such class"),
     errors.Unauthorised: Kind(401, "unauthorised", "A valid key is needed"),
     errors.SwitchedOff: Kind(403, "switched-off", "This is switched off"),
     errors.NotReady: Kind(503, "not-ready", "The model is not ready"),

@@ -30,6 +30,8 @@ def of_model(model: Model, engine: str) -> Source:
             yield Reading(metrics.RELOADS, number, (outcome,))
         edition = model.edition  # once, since another may take its place meanwhile
         opened = edition.opened
+        if (accuracy := edition.test_accuracy) is not None:
+            yield Reading(metrics.TEST_ACCURACY, accuracy)
         if edition.is_open and opened is not None:
             facts = edition.facts
             # An imported model that nobody measured has no fingerprint; a label cannot be missing.
