@@ -50,9 +50,9 @@ PAGES = (
     Page(
         "tapetum-model",
         "Tapetum: model quality",
-        "How sure the model is, and of what, as far as that shows without knowing the truth.",
+        "How sure the model is, and of what, as far as that shows without knowing the truth; how often it was right.",
         _CHOICES,
-        (quality.NOW, quality.CONFIDENCES, quality.CLASSES),
+        (quality.NOW, quality.CONFIDENCES, quality.CLASSES, quality.FEEDBACK_ROW),
     ),
     Page(
         "tapetum-platform",

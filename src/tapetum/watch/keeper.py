@@ -24,6 +24,8 @@ _MOST_WAITING_BYTES = 32_000_000
 _MOST_WORDS = 10_000  # of feedback; each is a few bytes
 _EVERY_S = 60.0
 
+_Work = tuple[int, Callable[[Shelf], None] | None]  # with the bytes of the picture that it is about
+
 log = structlog.get_logger()
 
 
@@ -50,9 +52,9 @@ class Keeper:
         self._shelf: Shelf | None = None
         self._lost = dict.fromkeys(REASONS, 0)
         self._is_failing = False
-        # One thread counts up each, so that neither needs a lock.
-        self._offered_bytes = self._taken_bytes = 0
-        self._queue: SimpleQueue[tuple[int, Callable[[Shelf], None]] | None] = SimpleQueue()
+        # Pictures that were ever queued, and that are done with: a thread counts up each, so that none needs a lock.
+        self._queued = self._queued_bytes = self._done = self._done_bytes = 0
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="keeper", daemon=True)
 
     @property
@@ -99,24 +101,28 @@ class Keeper:
         return record.confidence < self._low_confidence or self._draw() < self._share
 
     def _put(self, content: bytes, record: Record, number: int) -> None:
-        waiting_bytes = self._offered_bytes - self._taken_bytes
-        if self._queue.qsize() >= _MOST_WAITING or waiting_bytes + len(content) > _MOST_WAITING_BYTES:
+        waiting, waiting_bytes = self._queued - self._done, self._queued_bytes - self._done_bytes
+        if waiting >= _MOST_WAITING or waiting_bytes + len(content) > _MOST_WAITING_BYTES:
             self._lost[QUEUE_FULL] += 1
             return
-        self._offered_bytes += len(content)
+        self._queued += 1
+        self._queued_bytes += len(content)
         self._queue.put((len(content), partial(_keep, content, record, number, self._clock())))
 
     def _run(self) -> None:
         self._attempt(0, None)
-        while True:
-            try:
-                work = self._queue.get(timeout=_EVERY_S)
-            except Empty:
-                self._attempt(0, None)
-                continue
-            if work is None:
-                return
+        while self._go_on():
+            pass
+
+    def _go_on(self) -> bool:
+        """Do what comes next, or look for what is too old; False at the end. Done with it, its bytes are let go."""
+        try:
+            work = self._queue.get(timeout=_EVERY_S)
+        except Empty:
+            work = (0, None)
+        if work is not None:
             self._attempt(*work)
+        return work is not None
 
     def _attempt(self, size: int, work: Callable[[Shelf], None] | None) -> None:
         try:
@@ -134,7 +140,8 @@ class Keeper:
             if self._is_failing:
                 log.info("pictures can be kept again")
             self._is_failing = False
-        self._taken_bytes += size
+        self._done += bool(size)
+        self._done_bytes += size
 
 
 def _keep(content: bytes, record: Record, number: int, at: datetime, held: Shelf) -> None:

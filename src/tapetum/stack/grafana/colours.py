@@ -37,6 +37,12 @@ BY_NAME = {
     "front": PURPLE,
     "workers": BLUE,
     "unsure": BLUE,
+    # what people say of answers
+    "realised": BLUE,
+    "on the test part": GREY,
+    "right": GOOD,
+    "wrong": BAD,
+    "kept pictures": BLUE,
     # burn rates by window
     "1h": BLUE,
     "6h": PURPLE,
