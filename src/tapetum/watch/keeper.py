@@ -134,7 +134,9 @@ class Keeper:
         except Exception as error:  # the top of a supervised thread: it goes on, and tells
             self._lost[DISK] += work is not None
             if not self._is_failing:
-                log.warning("pictures cannot be kept", reason=getattr(error, "strerror", None) or repr(error))
+                is_foreseen = isinstance(error, OSError)
+                reason = getattr(error, "strerror", None) or repr(error)
+                log.warning("pictures cannot be kept", reason=reason, exc_info=None if is_foreseen else error)
             self._is_failing = True
         else:
             if self._is_failing:

@@ -12,8 +12,10 @@ from tapetum import kept
 from tapetum.errors import DataError
 from tapetum.kept import Kept
 
-# The least worth goes first: what a person labelled, then what the model was unsure of, then what is new.
+# What is worth least goes first; most is what a person labelled, then what the model was unsure of, then what is new.
 Worth = tuple[bool, float, datetime]
+_MORE_THAN_ANY: Worth = (True, 1.0, datetime.max)
+_MOST_GONE = 100
 
 log = structlog.get_logger()
 
@@ -47,11 +49,12 @@ class Shelf:
         said = kept.to_bytes(facts)
         if not self._make_room(len(content) + len(said), _worth(facts)):
             return
-        kept.write(self._folder, facts.picture, content)
+        # Facts first: what breaks off leaves facts without a picture, which surely are ours and can be cleared away.
+        self._write_facts(facts, said)
         try:
-            self._write_facts(facts, said)
+            kept.write(self._folder, facts.picture, content)
         except OSError:
-            (self._folder / facts.picture).unlink(missing_ok=True)
+            self._drop(facts.picture)
             raise
 
     def label(self, request_id: str, number: int, label: str) -> None:
@@ -65,7 +68,7 @@ class Shelf:
             return
         labelled = facts.model_copy(update={"label": label})
         self._write_facts(labelled, kept.to_bytes(labelled))
-        self._make_room(0, _worth(labelled))  # for the label
+        self._make_room(0, _MORE_THAN_ANY)  # for the label
 
     def expire(self, now: datetime) -> None:
         """Remove what is too old."""
@@ -91,14 +94,14 @@ class Shelf:
             if picture.is_file() and picture.stat().st_size == facts.size:
                 found.append((facts.at, facts, facts.size + path.stat().st_size))
             else:
+                picture.unlink(missing_ok=True)
                 path.unlink()
         for _, facts, size in sorted(found, key=lambda each: each[0]):
             self._hold(facts, size)
         for path in own:
             if path.name[0] == ".":
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix != kept.SUFFIX and not kept.beside(path).exists():
-                path.unlink()
+        self._make_room(0, _MORE_THAN_ANY)  # there may be less by now
 
     def _write_facts(self, facts: Kept, said: bytes) -> None:
         kept.write(self._folder, kept.beside(Path(facts.picture)).name, said)
@@ -113,6 +116,13 @@ class Shelf:
         self._held[name] = facts, size
         self._names[facts.request_id, facts.number] = name
         heapq.heappush(self._by_worth, (_worth(facts), name))
+        if max(len(self._by_worth), len(self._by_age)) > 2 * len(self._held) + _MOST_GONE:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Both orders without what is gone, which would pile up."""
+        self._by_worth = sorted((_worth(facts), name) for name, (facts, _) in self._held.items())
+        self._by_age = deque(sorted((facts.at, name) for name, (facts, _) in self._held.items()))
 
     def _make_room(self, size: int, worth: Worth) -> bool:
         """Drop what is worth less until there is room; nothing is dropped where that would not be enough."""
@@ -134,9 +144,8 @@ class Shelf:
     def _drop(self, name: str) -> None:
         facts, size = self._held[name]
         picture = self._folder / name
-        # In this order: what breaks off here leaves a picture without facts, which is none.
-        kept.beside(picture).unlink(missing_ok=True)
         picture.unlink(missing_ok=True)
+        kept.beside(picture).unlink(missing_ok=True)
         del self._held[name]
         self.size -= size
         key = facts.request_id, facts.number

@@ -1,7 +1,8 @@
 """Which pictures are kept, which give way, and what becomes of those that cannot be written."""
 
 import json
-from collections.abc import Callable, Iterator
+import resource
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -131,8 +132,10 @@ def test_a_restart_goes_on_with_what_is_there(place):
 
 
 def test_a_restart_clears_away_what_broke_off_and_leaves_what_is_not_its(place):
+    """A picture without facts may be anybody's, whatever its name."""
     put(shelf_of(place), facts_of(1, 0.5), facts_of(2, 0.5), facts_of(3, 0.5))
-    (place / f"{1:032x}.json").unlink()
+    (place / f"{1:032x}.jpg").unlink()
+    (place / f"{9:032x}.jpg").write_bytes(b"mine")
     (place / f"{2:032x}.jpg").write_bytes(b"")
     half = place / f".{'4' * 32}.jpg.x1y2z3"
     half.mkdir()
@@ -146,9 +149,29 @@ def test_a_restart_clears_away_what_broke_off_and_leaves_what_is_not_its(place):
     assert sorted(path.name for path in place.iterdir()) == [
         f"{3:032x}.jpg",
         f"{3:032x}.json",
+        f"{9:032x}.jpg",
         "mine.jpg",
         "mine.json",
     ]
+
+
+def test_a_restart_with_less_room_gives_up_what_is_worth_least(place):
+    put(shelf_of(place), facts_of(1, 0.9), facts_of(2, 0.1), facts_of(3, 0.95, label="cat"))
+
+    shelf = shelf_of(place, most_bytes=3000)
+
+    assert (numbers(place), shelf.size) == ([2, 3], taken(place))
+
+
+def test_what_has_gone_leaves_nothing_behind_in_memory(place):
+    shelf = shelf_of(place, most_bytes=2000)
+    for number in range(1, 250):
+        put(shelf, facts_of(number, 1 - number / 250, size=1))
+
+    sizes = [len(value) for value in vars(shelf).values() if isinstance(value, Sized)]
+
+    assert 3 < shelf.pictures < 8
+    assert max(sizes) <= 2 * shelf.pictures + 100
 
 
 def test_damaged_facts_are_left_as_they_are_and_told_of(place):
@@ -319,16 +342,15 @@ def test_a_disk_that_takes_nothing_is_a_warning_and_a_count_and_may_come_back(pl
     assert lines[0]["reason"] == "File exists"
 
 
-def test_facts_that_cannot_be_written_leave_no_picture(place):
-    """Their name is taken by a folder that is not empty."""
+def test_a_picture_that_cannot_be_written_leaves_no_facts(place):
+    """The disk takes files of 5,000 bytes at most."""
     shelf = shelf_of(place)
-    facts = facts_of(1, 0.5)
-    in_the_way = place / f"{1:032x}.json"
-    in_the_way.mkdir()
-    (in_the_way / "file").touch()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            put(shelf, facts_of(1, 0.5, size=6000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    with pytest.raises(OSError, match=in_the_way.name):
-        put(shelf, facts)
-
-    assert [path.name for path in place.iterdir()] == [in_the_way.name]
-    assert (shelf.pictures, shelf.size) == (0, 0)
+    assert list(place.iterdir()) == []
