@@ -38,7 +38,7 @@ BY_NAME = {
     "workers": BLUE,
     "unsure": BLUE,
     # what people say of answers
-    "realised": BLUE,
+    "realised": PURPLE,
     "on the test part": GREY,
     "right": GOOD,
     "wrong": BAD,
