@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from click.testing import CliRunner
 from running import Service, running, serve_command, slug
 
-from tapetum.cli.main import tapetum
 from tapetum.watch.feedback import RealisedFigures
 
 OPERATOR, CALLER = "an-operator-key-of-night-shift", "an-api-key-of-the-shop"
@@ -145,9 +143,10 @@ def test_feedback_is_about_answers_of_the_open_inference_protocol_too(keeping, p
     assert keeping.say({"request_id": "of-the-protocol", "label": "bright"}).status_code == 200
 
 
-def test_what_is_kept_outlives_the_service_and_becomes_a_labelled_folder(bundle_path, tmp_path, trained, monkeypatch):
+def test_what_is_kept_outlives_the_service_and_becomes_a_labelled_folder(
+    bundle_path, tmp_path, trained, run_until_exit
+):
     """Eighty pictures and one that is none; all but two are labelled, and one of these by hand."""
-    monkeypatch.chdir(tmp_path)
     place, settings = tmp_path / "kept", variables(tmp_path, tmp_path / "kept")
     pictures = {path: path.parent.name for path in sorted((trained / "pictures").glob("*/*.png"))}
     with running(serve_command(bundle_path), tmp_path / "log", **settings) as service:
@@ -179,14 +178,14 @@ def test_what_is_kept_outlives_the_service_and_becomes_a_labelled_folder(bundle_
     (place / str(by_hand["picture"])).with_suffix(".json").write_text(json.dumps(by_hand))
 
     def run(*arguments: str) -> tuple[int, str]:
-        ended = CliRunner().invoke(tapetum, ["data", *arguments], catch_exceptions=False)
-        return ended.exit_code, ended.stdout
+        ended = run_until_exit("data", *arguments)
+        return ended.returncode, ended.stdout
 
     fetch = ("fetch", "feedback", "--from", "kept", "--to", "photos")
     counts = "0 in conflict, 1 without a label left out"
     assert run(*fetch) == (0, f"kept → photos: 79 added, 0 there already, {counts}\n")
     assert run(*fetch) == (0, f"kept → photos: 0 added, 79 there already, {counts}\n")
-    found = {path.read_bytes(): path.parent.name for path in Path("photos").glob("*/*.png")}
+    found = {path.read_bytes(): path.parent.name for path in (tmp_path / "photos").glob("*/*.png")}
     assert len(found) == 79
     assert found.items() <= originals.items()
     assert run("check", "photos", "--fail-on", "broken,conflict,duplicate")[0] == 0
