@@ -122,34 +122,6 @@ RELOADS = Series(
 )
 READY = Series("model_ready", "gauge", "1", "1 while requests can be answered, else 0.")
 
-TEST_ACCURACY = Series(
-    "model_test_accuracy_ratio",
-    "gauge",
-    "share",
-    "Accuracy of the served model on its test part, in the precision served, as its bundle states it.",
-)
-
-# What people said of answers, and the pictures that were kept for them.
-FEEDBACK = Series(
-    "feedback_total", "counter", "words", "Words of feedback: answers called right or wrong.", labels=("outcome",)
-)
-JUDGED = Series(
-    "judged_predictions",
-    "gauge",
-    "predictions",
-    "The last 1,000 answers of the served model that feedback judged, by what the model said and which it was.",
-    labels=("predicted_class", "outcome"),
-)
-KEPT = Series("kept_pictures", "gauge", "pictures", "Served pictures in TAPETUM_KEEP_PICTURES_DIR.")
-KEPT_SIZE = Series("kept_pictures_size_bytes", "gauge", "bytes", "Bytes that they take.")
-KEPT_LOST = Series(
-    "kept_pictures_lost_total",
-    "counter",
-    "pictures",
-    "Pictures, and labels for them, that were to be kept and could not be.",
-    labels=("reason",),
-)
-
 # The queue and the workers behind it.
 QUEUE = Series("prediction_queue_pictures", "gauge", "pictures", "Pictures that wait or are computed.")
 QUEUE_LIMIT = Series("prediction_queue_limit_pictures", "gauge", "pictures", "How many may wait or be computed.")
@@ -201,5 +173,32 @@ ALERTS_FIRING = Series("alerts_firing", "gauge", "1", "1 while this built-in ale
 ALERTS_SENT = Series("alert_mails_sent_total", "counter", "mails", "Mails that the mail server took.")
 ALERTS_FAILED = Series("alert_mails_failed_total", "counter", "mails", "Mails given up after all attempts.")
 ALERTS_SUPPRESSED = Series("alert_mails_suppressed_total", "counter", "mails", "Mails held back by a cooldown.")
+
+# What people said of answers, beside what the bundle states; and the pictures that were kept for them.
+TEST_ACCURACY = Series(
+    "model_test_accuracy_ratio",
+    "gauge",
+    "share",
+    "Accuracy of the served model on its test part, in the precision served, as its bundle states it.",
+)
+FEEDBACK = Series(
+    "feedback_total", "counter", "words", "Words of feedback: answers called right or wrong.", labels=("outcome",)
+)
+JUDGED = Series(
+    "judged_predictions",
+    "gauge",
+    "predictions",
+    "The last 1,000 answers of the served model that feedback judged, by what the model said and which it was.",
+    labels=("predicted_class", "outcome"),
+)
+KEPT = Series("kept_pictures", "gauge", "pictures", "Served pictures in TAPETUM_KEEP_PICTURES_DIR.")
+KEPT_SIZE = Series("kept_pictures_size_bytes", "gauge", "bytes", "Bytes that they take.")
+KEPT_LOST = Series(
+    "kept_pictures_lost_total",
+    "counter",
+    "pictures",
+    "Pictures, and labels for them, that were to be kept and could not be.",
+    labels=("reason",),
+)
 
 CATALOGUE = tuple(value for value in list(globals().values()) if isinstance(value, Series))

@@ -1,26 +1,13 @@
-"""Rows of the model's quality: as far as it shows without knowing the truth, and by what people say of answers."""
+"""Rows of the model's quality, as far as it shows without knowing the truth."""
 
 from itertools import pairwise
 
-from tapetum.metrics import (
-    CONFIDENCE,
-    FEEDBACK,
-    INFERENCE_TIME,
-    JUDGED,
-    KEPT,
-    LOW_CONFIDENCE,
-    MARGIN,
-    MODEL,
-    PREDICTIONS,
-    TEST_ACCURACY,
-)
+from tapetum.metrics import CONFIDENCE, INFERENCE_TIME, LOW_CONFIDENCE, MARGIN, MODEL, PREDICTIONS
 from tapetum.stack.grafana.colours import WARN
 from tapetum.stack.grafana.panels import Limits, Row, at_least, at_most, bars, chart, one, stat, threshold
 from tapetum.stack.grafana.queries import grown, mean, now, quantile, rate, ratio, total
 
 _NOBODY = "nobody asks"
-_NO_JUDGE = "nobody has judged an answer"
-_RIGHT = now(JUDGED, 'outcome="right"')
 _ANSWERED = total(rate(PREDICTIONS, window="5m"))
 _UNSURE = ratio(total(rate(LOW_CONFIDENCE, window="5m")), _ANSWERED)
 _SEEN = total(grown(CONFIDENCE, suffix="_count"))
@@ -160,50 +147,6 @@ CLASSES = Row(
             "s",
             {"{{engine}} on {{device}}": quantile(0.95, INFERENCE_TIME, by="engine, device")},
             empty=_NOBODY,
-        ),
-    ),
-)
-
-FEEDBACK_ROW = Row(
-    "By feedback",
-    (
-        chart(
-            "Accuracy",
-            "Share of the last 1,000 answers of each replica that people judged and called right, beside that of the "
-            "test part. Who speaks up decides what it is of: mistakes are told of sooner.",
-            "percentunit",
-            {
-                "realised": ratio(total(_RIGHT), total(now(JUDGED))),
-                "on the test part": f"min({now(TEST_ACCURACY)})",
-            },
-            lowest=None,
-            highest=1,
-            runbook="RealisedAccuracyLow",
-            empty=_NO_JUDGE,
-        ),
-        chart(
-            "Accuracy by Class",
-            "The same of the answers with each class: how often the model is right when it says so.",
-            "percentunit",
-            {
-                "{{predicted_class}}": ratio(
-                    total(_RIGHT, by="predicted_class"), total(now(JUDGED), by="predicted_class")
-                )
-            },
-            lowest=None,
-            highest=1,
-            runbook="RealisedAccuracyLow",
-            empty=_NO_JUDGE,
-        ),
-        chart(
-            "Words and Kept Pictures",
-            "Answers that people called right or wrong in the last hour, and served pictures that are kept.",
-            "short",
-            {
-                "{{outcome}}": total(grown(FEEDBACK, window="1h"), by="outcome"),
-                "kept pictures": total(now(KEPT)),
-            },
-            empty="no service",
         ),
     ),
 )
