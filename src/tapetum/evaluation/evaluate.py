@@ -3,6 +3,8 @@
 import json
 from functools import partial
 
+import numpy as np
+
 from tapetum import bundle as bundles
 from tapetum import files, machine
 from tapetum.bundle import CARD, PREDICTIONS, REPORT, Bundle, Precision
@@ -17,6 +19,8 @@ from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
 from tapetum.inference.explain import explain
 from tapetum.inference.predictor import Predictor
+from tapetum.profile import axes, reference
+from tapetum.profile.axes import Axes
 from tapetum.progress import Advance, silent
 from tapetum.quantised import compare
 from tapetum.recipe import Gate
@@ -30,8 +34,10 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
 
     Scores are taken in fp32, in bf16 too where this processor has it and the
     golden pictures hold in it, and in int8 where the draft has a graph for it,
-    with how far that agrees with fp32; nothing else is ever served. The report
-    shows all of it with plots and pictures. Raises DataError where the draft was
+    with how far that agrees with fp32; nothing else is ever served. The reference
+    profile is that of the validation part, on axes of the test part; there is
+    none where they have fewer than 100 pictures and 50. The report shows all
+    else with plots and pictures. Raises DataError where the draft was
     made from other pictures or parts, BundleError where its history is damaged.
     """
     bundles.require_draft(draft)
@@ -41,7 +47,9 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
             "evaluate it with the manifest of its own training run"
         )
     epochs = history.load(draft)
-    val = measure(draft, manifest, "val", engine, "fp32", advance)
+    test = measure(draft, manifest, "test", engine, "fp32", advance)
+    on = axes.fit(test.features) if len(test.features) >= axes.LEAST else None
+    val = measure(draft, manifest, "val", engine, "fp32", advance, on)
     temperature = fit_temperature(val.logits, val.truth)
     precisions: list[Precision] = ["fp32"]
     if engine == "openvino" and machine.has_bf16() and _holds(draft, "bf16"):
@@ -53,7 +61,9 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     measured: dict[Precision, Measured] = {}
     answers: dict[str, list[list[float]]] = {}
     for precision in precisions:
-        test = measured[precision] = measure(draft, manifest, "test", engine, precision, advance)
+        if precision != "fp32":
+            test = measure(draft, manifest, "test", engine, precision, advance)
+        measured[precision] = test
         probabilities = softmax(test.logits, temperature)
         scores[precision] = score(probabilities, test.truth, draft.facts.labels)
         answers[precision] = probabilities.round(6).tolist()
@@ -63,6 +73,7 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
         before, after = (softmax(measured[name].logits, temperature) for name in _COMPARED)
         agreement = compare(before, after, test.truth, draft.facts.labels)
         quantised = quantised.model_copy(update={"agreement": agreement})
+    _write_reference(draft, on, val, softmax(val.logits, temperature))
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     environment = {"engine": engine} | machine.description()
@@ -81,6 +92,15 @@ def regate(evaluated: Bundle, rules: Gate) -> Bundle:
     report = regated((evaluated.path / REPORT).read_text(encoding="utf-8"), before, after)
     files.write_text(evaluated.path / REPORT, report)
     return bundles.amend(evaluated, recipe=changed.facts.recipe)
+
+
+def _write_reference(draft: Bundle, on: Axes | None, val: Measured, probabilities: np.ndarray) -> None:
+    """The profile that the service compares with, where there are pictures enough for one."""
+    path = draft.path / reference.REFERENCE
+    if on is None or len(val.truth) < reference.LEAST:
+        path.unlink(missing_ok=True)  # of a bundle that this draft may be a copy of
+        return
+    files.write_bytes(path, reference.to_bytes(reference.make(on, val.sights, probabilities, val.truth)))
 
 
 def _holds(draft: Bundle, precision: Precision) -> bool:

@@ -94,7 +94,7 @@ class Statistics:
             name: np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="right"))
             for (name, values), edges in zip(numbers.items(), self._edges, strict=True)
         }
-        bins |= {_BLANK: traits[_BLANK].astype(int), "unlike": (seen.strangeness > 1).astype(int)}
+        bins |= {_BLANK: (traits[_BLANK] > 0.5).astype(int), "unlike": (seen.strangeness > 1).astype(int)}
         bins |= {"class": self._groups[seen.answers]}
         for name, numbered in bins.items():
             known = np.flatnonzero(numbered >= 0)
