@@ -1,10 +1,16 @@
 """Pictures as a profile sees them, drawn from distributions that a test knows."""
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+from conftest import blob, encode
+
+from tapetum import bundle as bundles
+from tapetum.inference.engine import open_engine
+from tapetum.inference.predictor import Prediction, Predictor
 from tapetum.profile import axes, reference
 from tapetum.profile.axes import Axes
-from tapetum.profile.reference import Reference
+from tapetum.profile.reference import REFERENCE, Reference
 from tapetum.profile.statistics import Seen
 from tapetum.profile.traits import Traits
 
@@ -52,3 +58,30 @@ def window(
 ) -> Seen:
     """Pictures from the same distribution but for the shifts, on the profile's axes."""
     return reference.seen_of(rows(rng, profile.axes, count, **shifts), probabilities(rng, count, evidence))
+
+
+def profiled(source: Path, out: Path, count: int = 500) -> Path:
+    """A copy of the sealed bundle of bright and dark pictures, with a profile of so many that were never seen."""
+    draft = bundles.write_draft(
+        out,
+        bundles.load(source).facts.model_copy(update={"files": None}),
+        {name: (source / name).read_bytes() for name in bundles.load(source).facts.files or ()},
+    )
+    predictor = Predictor(draft, open_engine("openvino", draft))
+    predictor.axes = axes.fit(np.array([answer.features for answer in _answers(predictor, 300, 1)]))
+    answers = _answers(predictor, count, 2)
+    sights = np.array([answer.sight.to_row() for answer in answers])
+    shares = np.array([answer.probabilities for answer in answers])
+    profile = reference.make(predictor.axes, sights, shares, np.arange(count) % 2)
+    (out / REFERENCE).write_bytes(reference.to_bytes(profile))
+    return bundles.seal(draft).path
+
+
+def _answers(predictor: Predictor, count: int, seed: int) -> list[Prediction]:
+    return predictor.predict([encode(pixels, "PNG") for pixels in blobs(count, seed)])
+
+
+def blobs(count: int, seed: int, side: int = 24) -> list[np.ndarray]:
+    """Bright and dark pictures in turn."""
+    rng = np.random.default_rng(seed)
+    return [blob(rng, number % 2 == 0, side) for number in range(count)]

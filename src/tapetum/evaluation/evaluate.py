@@ -20,7 +20,6 @@ from tapetum.inference.engine import open_engine
 from tapetum.inference.explain import explain
 from tapetum.inference.predictor import Predictor
 from tapetum.profile import axes, reference
-from tapetum.profile.axes import Axes
 from tapetum.progress import Advance, silent
 from tapetum.quantised import compare
 from tapetum.recipe import Gate
@@ -47,9 +46,7 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
             "evaluate it with the manifest of its own training run"
         )
     epochs = history.load(draft)
-    test = measure(draft, manifest, "test", engine, "fp32", advance)
-    on = axes.fit(test.features) if len(test.features) >= axes.LEAST else None
-    val = measure(draft, manifest, "val", engine, "fp32", advance, on)
+    val = measure(draft, manifest, "val", engine, "fp32", advance)
     temperature = fit_temperature(val.logits, val.truth)
     precisions: list[Precision] = ["fp32"]
     if engine == "openvino" and machine.has_bf16() and _holds(draft, "bf16"):
@@ -61,9 +58,7 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     measured: dict[Precision, Measured] = {}
     answers: dict[str, list[list[float]]] = {}
     for precision in precisions:
-        if precision != "fp32":
-            test = measure(draft, manifest, "test", engine, precision, advance)
-        measured[precision] = test
+        test = measured[precision] = measure(draft, manifest, "test", engine, precision, advance)
         probabilities = softmax(test.logits, temperature)
         scores[precision] = score(probabilities, test.truth, draft.facts.labels)
         answers[precision] = probabilities.round(6).tolist()
@@ -73,8 +68,9 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
         before, after = (softmax(measured[name].logits, temperature) for name in _COMPARED)
         agreement = compare(before, after, test.truth, draft.facts.labels)
         quantised = quantised.model_copy(update={"agreement": agreement})
-    _write_reference(draft, on, val, softmax(val.logits, temperature))
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
+    # In the precision that is served here, since rounding moves what a model sees as well.
+    _write_reference(evaluated, manifest, engine, precision, test.features, advance)
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     environment = {"engine": engine} | machine.description()
     why = partial(explain, Predictor(evaluated, open_engine(engine, evaluated, "fp32")))
@@ -94,13 +90,18 @@ def regate(evaluated: Bundle, rules: Gate) -> Bundle:
     return bundles.amend(evaluated, recipe=changed.facts.recipe)
 
 
-def _write_reference(draft: Bundle, on: Axes | None, val: Measured, probabilities: np.ndarray) -> None:
-    """The profile that the service compares with, where there are pictures enough for one."""
-    path = draft.path / reference.REFERENCE
-    if on is None or len(val.truth) < reference.LEAST:
-        path.unlink(missing_ok=True)  # of a bundle that this draft may be a copy of
+def _write_reference(
+    draft: Bundle, manifest: Manifest, engine: str, precision: Precision, features: np.ndarray, advance: Advance
+) -> None:
+    """The profile that the service compares with, where there are pictures enough; `features` (N, C) of test."""
+    if len(features) < axes.LEAST or len(manifest.part("val")) < reference.LEAST:
+        (draft.path / reference.REFERENCE).unlink(missing_ok=True)  # of a bundle that this draft may be a copy of
         return
-    files.write_bytes(path, reference.to_bytes(reference.make(on, val.sights, probabilities, val.truth)))
+    on = axes.fit(features)
+    val = measure(draft, manifest, "val", engine, precision, advance, on)
+    probabilities = softmax(val.logits, draft.facts.temperature)
+    profile = reference.make(on, val.sights, probabilities, val.truth)
+    files.write_bytes(draft.path / reference.REFERENCE, reference.to_bytes(profile))
 
 
 def _holds(draft: Bundle, precision: Precision) -> bool:

@@ -44,7 +44,7 @@ class Seen:
 class Statistics:
     """The bins and the feature map that a reference fixes; each is a mean over pictures, so a window adds up.
 
-    Numbers fall into ten bins of equal share of the reference, classes into
+    Numbers fall into up to ten bins of equal share of the reference, classes into
     bins of their own unless they are rare. What the model sees becomes random
     Fourier features of a Gaussian kernel as wide as the median distance
     (Rahimi and Recht 2007), whose means lie apart by the maximum mean
@@ -53,19 +53,16 @@ class Statistics:
 
     def __init__(self, reference: Seen, n_classes: int) -> None:
         self._edges = [
-            np.unique(np.quantile(values, np.arange(1, BINS) / BINS)) for values in self._numbers(reference).T
+            np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
+            for values in reference.traits[:, [name != _BLANK for name in Traits._fields]].T
         ]
+        self._edges += [_of_shares(values) for values in (reference.confidence, reference.margin)]
         self._groups = _grouped(np.bincount(reference.answers, minlength=n_classes))
         rng = np.random.default_rng(_SEED)
         depth = reference.places.shape[1]
         pairs = rng.integers(0, len(reference), (2, _PAIRS))
         width = np.median(np.linalg.norm(reference.places[pairs[0]] - reference.places[pairs[1]], axis=1))
         self._frequencies = (rng.normal(size=(depth, FREQUENCIES)) / max(float(width), 1e-6)).astype(np.float32)
-
-    @staticmethod
-    def _numbers(seen: Seen) -> np.ndarray:
-        traits = seen.traits[:, [name != _BLANK for name in Traits._fields]]
-        return np.column_stack([traits, seen.confidence, seen.margin])
 
     @cached_property
     def slices(self) -> dict[str, slice]:
@@ -123,6 +120,12 @@ class Statistics:
         return np.array(
             [count if name == FEATURES else float(sums[place].sum()) for name, place in self.slices.items()]
         )
+
+
+def _of_shares(values: np.ndarray) -> np.ndarray:
+    """Edges at whole points, 0.99 at most: what is finer moves when a model is served in another precision."""
+    deciles = np.quantile(values, np.arange(1, BINS) / BINS)
+    return np.unique(np.clip(np.floor(100 * deciles) / 100, 0, 0.99))
 
 
 def stability(counts: np.ndarray, others: np.ndarray) -> np.ndarray:
