@@ -78,8 +78,8 @@ ALERTS = (
         f"Among the last predictions of {WHERE} VALUE fewer are right than on the profile's pictures, as estimated.",
         unit="share",
         labels=IN_MLOPS,
-        value="4%",
-        firing=replicas(DRIFT_LOSS.name, flat(0), flat(0.04)),
+        value="3.2%",
+        firing=replicas(DRIFT_LOSS.name, flat(0), flat(0.032)),
         quiet=(replicas(DRIFT_LOSS.name, flat(0.02), flat(0.029)),),
     ),
 )
