@@ -1,11 +1,11 @@
-"""Is drift noticed, are clean windows left alone as often as is promised, and is accuracy told rightly without labels?
+"""How soon drift is noticed, how often clean windows raise an alarm, and how well accuracy is told without labels.
 
-    python benchmarks/drift.py --data cats-dogs --cifar10 cifar10.tar.gz --out runs/drift
+    python benchmarks/drift.py --data cats-dogs --cifar10 cifar10 --out runs/drift
 
 `--data` is a folder of photographs PART/CLASS/picture of cats and dogs. 2,000 of them train a SimpleCNN at 64×64
 and the transfer model, 700 are the validation part that the profile is made of, 300 the test part that has its axes,
-and the rest, in no manifest, is what windows are drawn from. `--cifar10` is a folder or an archive of its pictures with
-the parts train and test; windows come from the 10,000 test pictures. A model whose bundle is there is not trained again.
+and the rest, in no manifest, is what windows are drawn from. `--cifar10` is a folder of its pictures with the parts
+train and test; windows come from the 10,000 test pictures. A model whose bundle is there is not trained again.
 
 Each picture is computed once for each corruption, in the precision that is served; windows are drawn from the arrays:
 
@@ -155,7 +155,7 @@ def main() -> None:
     for name, recipe, choices in (("simple", "cats-dogs", small), ("transfer", "cats-dogs-transfer", ())):
         if options.only in (None, name):
             model = Model(_trained(recipe, photos, options.out / name, choices))
-            val = [path for path in sorted(photos.glob("val/*/*"))]
+            val = sorted(photos.glob("val/*/*"))
             figures[name] = _figures(name, model, val, rest, vehicles)
     if options.only in (None, "cifar10"):
         run = options.out / "cifar10"

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 _PATCH = 128
-_GRID = 48
+_GRID = 32
 _BLANK_CONTRAST = 4.0
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _LEAST_DETAIL = 0.05
@@ -19,7 +19,7 @@ class Traits(NamedTuple):
     `detail` is the log2 of the mean absolute Laplacian of up to 128×128
     pixels at its centre, as they were decoded: blur, noise, hard compression
     and enlargement change it, and resizing to the model's input would hide
-    them. The others are taken from some 48×48 points of the model's input:
+    them. The others are taken from some 32×32 points of the model's input:
     mean and standard deviation of the luma, red minus blue, green minus the
     mean of both, and whether it is near blank.
     """
