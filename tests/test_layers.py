@@ -26,7 +26,7 @@ LAYERS = (
         "scores",
         "quantised",
     }
-    | {"containers", "image", "bundle", "curves", "kept", "markup"},
+    | {"containers", "image", "bundle", "curves", "kept", "markup", "profile"},
     {"data", "models", "inference", "stack"},
     {"training", "watch"},
     {"evaluation", "serving"},

@@ -18,6 +18,7 @@ from tapetum.bundle import Facts
 from tapetum.errors import ConfigError
 from tapetum.inference.hand import Opened
 from tapetum.logs.journal import Journal
+from tapetum.profile.reference import Reference
 from tapetum.serving import (
     admin_routes,
     alert_routes,
@@ -47,6 +48,7 @@ from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
+from tapetum.watch.drift import EVERY_S, Drift
 from tapetum.watch.feedback import Feedback
 from tapetum.watch.keeper import Keeper
 from tapetum.watch.sampler import Sampler
@@ -76,25 +78,28 @@ def create_app(
     access = Access(settings)
     feedback = Feedback(settings.feedback_requests, settings.feedback_age_s, monotonic)
     keeper = _keeper(settings)
+    drift = Drift(settings.drift_window)
 
-    def follow(facts: Facts, opened: Opened) -> None:
+    def follow(facts: Facts, opened: Opened, reference: Reference | None) -> None:
         instruments.expect_model(facts.labels, settings.engine, opened.device)
         window.expect(facts.labels, facts.version)
         feedback.expect(facts.labels, facts.version)
+        drift.expect(facts.labels, facts.version, reference)
 
     model = Model(settings, on_failure, follow)
     machine = System()
     system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
+    comparisons = Sampler(drift.look, None, every_s=EVERY_S)
     in_flight = InFlight()
     alarm = Alarm(
         settings,
-        measures(window, system, settings.alert_min_requests),
+        measures(window, system, drift, settings.alert_min_requests),
         lambda: model.facts.name if model.is_loaded else "tapetum",
     )
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
-    instruments.sources.append(feedback_routes.readings(feedback, keeper))
-    observers: list[Observer] = [instruments.observe, window.observe]
+    instruments.sources += [readings.of_drift(drift), feedback_routes.readings(feedback, keeper)]
+    observers: list[Observer] = [instruments.observe, window.observe, drift.observe]
     if access.to_tell:  # else nobody can speak of an answer
         observers.append(feedback.observe)
     spans = _open_spans() if settings.otel_traces_exporter == "otlp" else None
@@ -106,11 +111,13 @@ def create_app(
         tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
         system.start()
         gpus.start()
+        comparisons.start()
         if keeper is not None:
             keeper.start()
         yield
         system.stop()
         gpus.stop()
+        comparisons.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -135,6 +142,7 @@ def create_app(
     app.state.model = model
     app.state.instruments = instruments
     app.state.window = window
+    app.state.drift = drift
     app.state.system = system
     app.state.gpus = gpus
     app.state.alarm = alarm

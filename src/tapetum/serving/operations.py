@@ -10,6 +10,7 @@ from tapetum.serving.auth import observing
 from tapetum.serving.feedback_routes import TheFeedback
 from tapetum.serving.problems import MEDIA_TYPE, Problem
 from tapetum.serving.routes import ModelName, TheModel, name_of
+from tapetum.watch.drift import Drift, DriftFigures
 from tapetum.watch.feedback import RealisedFigures
 from tapetum.watch.figures import ApiFigures, ModelFigures, Number
 from tapetum.watch.sampler import Sampler
@@ -35,6 +36,7 @@ class ModelStats(ModelFigures):
         description="On the test part, in the precision served, as the bundle states it; null where it does not."
     )
     realised: RealisedFigures = Field(description="How many answers were right, by feedback.")
+    drift: DriftFigures = Field(description="The last predictions beside the profile of the bundle.")
 
 
 class SystemInfo(SystemFigures):
@@ -46,6 +48,11 @@ class SystemInfo(SystemFigures):
 async def _window(request: Request) -> Window:
     window: Window = request.app.state.window
     return window
+
+
+async def _drift(request: Request) -> Drift:
+    drift: Drift = request.app.state.drift
+    return drift
 
 
 async def _system(request: Request) -> Sampler[SystemFigures]:
@@ -70,7 +77,9 @@ async def api_stats(window: TheWindow) -> ApiFigures:
 
 
 @router.get("/model-stats")
-async def model_stats(window: TheWindow, model: TheModel, feedback: TheFeedback) -> ModelStats:
+async def model_stats(
+    window: TheWindow, model: TheModel, feedback: TheFeedback, drift: Annotated[Drift, Depends(_drift)]
+) -> ModelStats:
     """Predictions of the last TAPETUM_WINDOW_S seconds: times, confidence, classes, and whether all is well."""
     # A service that drains still answers what comes.
     figures = window.model(None if model.is_draining else model.obstacle)
@@ -79,6 +88,7 @@ async def model_stats(window: TheWindow, model: TheModel, feedback: TheFeedback)
         **dict(figures),
         model=name_of(model.facts) if model.is_loaded else None,
         device=model.device,
+        drift=drift.figures(),
         last_reload=last and LastReload(at=last.at, swapped=last.reason is None, reason=last.reason),
         test_accuracy=model.edition.test_accuracy,
         realised=feedback.figures(),
