@@ -23,7 +23,8 @@ class FeedbackSettings(BaseSettings):
     )
     keep_pictures_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05,
-        description="Share of the served pictures to keep, drawn at random, beside those below TAPETUM_LOW_CONFIDENCE.",
+        description="Share of the served pictures to keep, drawn at random, beside those unlike the training data and "
+        "those below TAPETUM_LOW_CONFIDENCE.",
     )
     keep_pictures_max_bytes: Annotated[int, Field(ge=10_000)] = Field(
         1_000_000_000, description="Bytes that they may take; beyond them the surest give way."

@@ -35,6 +35,7 @@ class Kept(BaseModel):
     prediction: str
     confidence: float
     margin: float
+    unlike: bool | None = Field(None, description="Whether it is unlike the training data; null where none can tell.")
     label: str | None = Field(None, min_length=1, description="What a person says that it shows; null until one does.")
 
 

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Keeper:
-    """Keeps pictures less confident than `low_confidence`, and a `share` of all, drawn at random.
+    """Keeps pictures unlike the training data, those less confident than `low_confidence`, and a `share` of all.
 
     Taking one never holds up the event loop: what is too much is left out and counted. A disk that is full or read-only
     costs pictures and a warning, nothing else.
@@ -98,7 +98,7 @@ class Keeper:
 
     def _is_chosen(self, record: Record) -> bool:
         assert record.confidence is not None
-        return record.confidence < self._low_confidence or self._draw() < self._share
+        return record.unlike is True or record.confidence < self._low_confidence or self._draw() < self._share
 
     def _put(self, content: bytes, record: Record, number: int) -> None:
         waiting, waiting_bytes = self._queued - self._done, self._queued_bytes - self._done_bytes
@@ -162,5 +162,6 @@ def _keep(content: bytes, record: Record, number: int, at: datetime, held: Shelf
         prediction=record.label,
         confidence=record.confidence,
         margin=record.margin,
+        unlike=record.unlike,
     )
     held.put(content, facts)

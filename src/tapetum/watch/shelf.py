@@ -12,9 +12,10 @@ from tapetum import kept
 from tapetum.errors import DataError
 from tapetum.kept import Kept
 
-# What is worth least goes first; most is what a person labelled, then what the model was unsure of, then what is new.
-Worth = tuple[bool, float, datetime]
-_MORE_THAN_ANY: Worth = (True, 1.0, datetime.max)
+# What is worth least goes first. Most is what a person labelled, then what is unlike the training data, then what the
+# model was unsure of, then what is new.
+Worth = tuple[bool, bool, float, datetime]
+_MORE_THAN_ANY: Worth = (True, True, 1.0, datetime.max)
 _MOST_GONE = 100
 
 log = structlog.get_logger()
@@ -154,4 +155,4 @@ class Shelf:
 
 
 def _worth(facts: Kept) -> Worth:
-    return facts.label is not None, -facts.margin, facts.at
+    return facts.label is not None, facts.unlike is True, -facts.margin, facts.at

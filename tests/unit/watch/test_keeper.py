@@ -15,6 +15,8 @@ import structlog
 
 from tapetum import kept
 from tapetum.kept import Kept
+from tapetum.profile.sight import Sight
+from tapetum.profile.traits import Traits
 from tapetum.watch.keeper import Keeper
 from tapetum.watch.record import Record
 from tapetum.watch.shelf import Shelf
@@ -25,6 +27,8 @@ SURE = Record(
     "a", "/predict", "answered", 200, 1000, 0.0, 0.02, label="cat", confidence=0.9, margin=0.8, model="m", version="1"
 )
 UNSURE = replace(SURE, confidence=0.5, margin=0.0)
+TRAITS = Traits(*[0.5] * len(Traits._fields))
+UNLIKE, ALIKE = (replace(SURE, sight=Sight(TRAITS, strangeness, np.zeros(2))) for strangeness in (1.5, 0.5))
 JPEG = b"\xff\xd8" + bytes(1000)
 
 Open = Callable[..., Shelf]
@@ -39,12 +43,14 @@ def shelf_of(place: Path, most_bytes: int = 1_000_000) -> Shelf:
     return Shelf(place, most_bytes, DAY_S)
 
 
-def facts_of(number: int, margin: float, label: str | None = None, size: int = 1000, minutes: int = 0) -> Kept:
+def facts_of(
+    number: int, margin: float, label: str | None = None, size: int = 1000, unlike: bool | None = None
+) -> Kept:
     """Of the `number`th picture, which its name and its request have too."""
     return Kept(
         picture=f"{number:032x}.jpg",
         size=size,
-        at=NOON + timedelta(minutes=minutes or number),
+        at=NOON + timedelta(minutes=number),
         request_id=str(number),
         number=0,
         model="m",
@@ -52,6 +58,7 @@ def facts_of(number: int, margin: float, label: str | None = None, size: int = 1
         prediction="cat",
         confidence=(1 + margin) / 2,
         margin=margin,
+        unlike=unlike,
         label=label,
     )
 
@@ -82,6 +89,15 @@ def test_the_surest_answers_give_way_to_less_sure_ones(place):
 
     assert numbers(place) == [2, 3, 4]
     assert (shelf.pictures, shelf.size) == (3, taken(place))
+
+
+def test_those_unlike_the_training_data_stay_longer_than_the_unsure(place):
+    shelf = shelf_of(place, most_bytes=3000)
+    put(shelf, facts_of(1, 0.95, unlike=True), facts_of(2, 0.1, unlike=False))
+
+    put(shelf, facts_of(3, 0.05), facts_of(4, 0.9, unlike=True))
+
+    assert numbers(place) == [1, 4]
 
 
 def test_a_labelled_picture_gives_way_to_none_without(place):
@@ -218,15 +234,16 @@ def written(place: Path) -> list[dict[str, object]]:
     return [json.loads(path.read_text()) for path in sorted(place.glob("*.json"))]
 
 
-def test_the_unsure_are_kept_and_of_the_others_a_share(place, keeping):
+def test_the_unlike_and_the_unsure_are_kept_and_of_the_others_a_share(place, keeping):
     keeper = keeping(draws=(0.24, 0.25))
 
-    for request_id, record in {"unsure": UNSURE, "drawn": SURE, "not drawn": SURE}.items():
+    for request_id, record in {"unsure": UNSURE, "unlike": UNLIKE, "drawn": SURE, "not drawn": ALIKE}.items():
         keeper.offer([JPEG], [replace(record, request_id=request_id)])
     keeper.close()
 
-    assert {facts["request_id"] for facts in written(place)} == {"unsure", "drawn"}
-    assert (keeper.pictures, keeper.size) == (2, taken(place))
+    kept_of = {facts["request_id"]: facts["unlike"] for facts in written(place)}
+    assert kept_of == {"unsure": None, "unlike": True, "drawn": None}
+    assert (keeper.pictures, keeper.size) == (3, taken(place))
 
 
 def test_a_picture_is_kept_as_it_came_with_what_is_known_of_it(place, keeping):
@@ -247,6 +264,7 @@ def test_a_picture_is_kept_as_it_came_with_what_is_known_of_it(place, keeping):
         "prediction": "cat",
         "confidence": 0.5,
         "margin": 0.0,
+        "unlike": None,
         "label": "dog",
     }
     assert place.stat().st_mode & 0o077 == 0

@@ -13,10 +13,12 @@ FEEDBACK = Row(
         chart(
             "Accuracy",
             "Share of the last 1,000 answers of each replica that people judged and called right, beside that of the "
-            "test part. Who speaks up decides what it is of: mistakes are told of sooner.",
+            "test part and what is estimated without them. Who speaks up decides what it is of: mistakes are told of "
+            "sooner.",
             "percentunit",
             {
                 "realised": ratio(total(_RIGHT), total(now(metrics.JUDGED))),
+                "estimated": f"min({now(metrics.ESTIMATED)})",
                 "on the test part": f"min({now(metrics.TEST_ACCURACY)})",
             },
             lowest=None,
@@ -26,12 +28,14 @@ FEEDBACK = Row(
         ),
         chart(
             "Accuracy by Class",
-            "The same of the answers with each class: how often the model is right when it says so.",
+            "The same of the answers with each class: how often the model is right when it says so, by what people "
+            "judged and as estimated.",
             "percentunit",
             {
                 "{{predicted_class}}": ratio(
                     total(_RIGHT, by="predicted_class"), total(now(metrics.JUDGED), by="predicted_class")
-                )
+                ),
+                "{{predicted_class}}, estimated": f"min by (predicted_class) ({now(metrics.ESTIMATED_CLASS)})",
             },
             lowest=None,
             highest=1,
