@@ -7,10 +7,9 @@ A person may write the `label` too, with any editor.
 """
 
 import re
-from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from tapetum import files
 from tapetum.errors import DataError
@@ -27,7 +26,7 @@ class Kept(BaseModel):
 
     picture: str = Field(pattern=r"^[0-9a-f]{32}\.\w+$", description="Name of its file.")
     size: int = Field(description="Its bytes.")
-    at: datetime = Field(description="When it was answered.")
+    at: AwareDatetime = Field(description="When it was answered.")
     request_id: str
     number: int = Field(description="Which picture of the request it was, counted from 0.")
     model: str

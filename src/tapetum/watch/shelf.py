@@ -110,13 +110,14 @@ class Shelf:
 
     def _hold(self, facts: Kept, size: int) -> None:
         name = facts.picture
-        _, before = self._held.get(name, (None, None))
-        if before is None:
+        former, before = self._held.get(name, (None, 0))
+        if former is None:
             self._by_age.append((facts.at, name))
-        self.size += size - (before or 0)
+        if former is None or _worth(former) != _worth(facts):
+            heapq.heappush(self._by_worth, (_worth(facts), name))
+        self.size += size - before
         self._held[name] = facts, size
         self._names[facts.request_id, facts.number] = name
-        heapq.heappush(self._by_worth, (_worth(facts), name))
         if max(len(self._by_worth), len(self._by_age)) > 2 * len(self._held) + _MOST_GONE:
             self._sort()
 

@@ -123,6 +123,17 @@ def test_where_room_would_not_suffice_nothing_is_lost(place):
     assert numbers(place) == [2, 3, 6]
 
 
+def test_a_picture_that_is_labelled_again_makes_room_once(place):
+    shelf = shelf_of(place, most_bytes=3000)
+    put(shelf, facts_of(1, 0.9), facts_of(2, 0.8))
+    for label in ("cat", "dog"):
+        shelf.label("1", 0, label)
+
+    put(shelf, facts_of(3, 0.5, label="cat", size=2900))
+
+    assert (numbers(place), shelf.size) == ([1, 2], taken(place))
+
+
 def test_pictures_leave_with_age(place):
     shelf = shelf_of(place)
     put(shelf, facts_of(1, 0.1), facts_of(2, 0.1, label="cat"), facts_of(3, 0.1))
