@@ -270,7 +270,8 @@ def watched(bundle: Path, folder: Path) -> Iterator[tuple[str, str]]:
         addresses = [service.client.base_url.netloc.decode() for service in services]
         pods = [{"namespace": "mlops", "pod": f"cats-dogs-api-{name}"} for name in ("a", "b")]
         ours = services[0]
-        ours.until(lambda: {series.name.partition("_")[0] for series in exported.lacking(scraped(ours))} <= {"gpu"})
+        without = {"gpu", "drift", "model"}  # a device, and a verdict on more predictions than there will be
+        ours.until(lambda: {series.name.partition("_")[0] for series in exported.lacking(scraped(ours))} <= without)
         lacking = exported.lacking(scraped(ours))
         pages = {"/alertmanager": exported.notifications, "/cluster": lambda ticks: exported.CLUSTER}
         for name, address, labels in (
