@@ -44,7 +44,7 @@ from tapetum.scores import softmax
 
 TRAIN, VAL, TEST = 1000, 350, 150  # of each class
 SIZES = (500, 700, 1000)
-WINDOW, DRAWS, CLEAN, ANEW = 1000, 20, 400, 60
+WINDOW, DRAWS, CLEAN, ANEW = 1000, 20, 400, 240
 VEHICLES = ("airplane", "automobile", "ship", "truck")
 Corrupt = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -208,12 +208,14 @@ def _figures(name: str, model: Model, val: list[Path], rest: list[Path], vehicle
 
 def _anew(model: Model, pool: Looked, rng: np.random.Generator) -> Iterator[bool]:
     """Whether clean windows raise an alarm, each profile and window of pictures that the other has not."""
-    size = min(len(model.profile.seen), len(pool.truth) - 2 * WINDOW if len(pool.truth) > 4 * WINDOW else 700)
-    for _ in range(ANEW):
+    size = len(model.profile.seen)
+    seen = 0
+    while seen < ANEW:
         order = rng.permutation(len(pool.truth))
         profile = model.anew(pool.some(order[:size]))
         for start in range(size, min(len(order), size + 5 * WINDOW) - WINDOW + 1, WINDOW):
             yield model.judge(pool.some(order[start : start + WINDOW]), profile).grade != "none"
+            seen += 1
 
 
 def _corrupted(model: Model, rest: list[Path], clean: Looked, vehicles: list[Path]) -> Iterator[tuple[str, Looked]]:
