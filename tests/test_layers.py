@@ -25,7 +25,7 @@ LAYERS = (
         "scores",
         "quantised",
     }
-    | {"containers", "image", "bundle", "curves", "markup"},
+    | {"containers", "image", "resize", "turning", "bundle", "curves", "markup"},
     {"data", "models", "inference", "stack"},
     {"training", "watch"},
     {"evaluation", "serving"},

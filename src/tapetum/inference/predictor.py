@@ -46,7 +46,7 @@ class Prediction:
         return float(ranked[0] - ranked[1:2].sum())
 
 
-Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.to_array` makes them
+Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.read` makes them
 Result = Prediction | PictureError
 
 
@@ -97,8 +97,7 @@ class Predictor:
         """The network's input for a picture, with the picture's width and height. Raises a PictureError."""
         spec = self.bundle.facts.preprocess
         if isinstance(picture, bytes):
-            decoded = image.decode(picture, self.max_pixels)
-            return image.to_array(decoded, spec), decoded.size
+            return image.read(picture, spec, self.max_pixels)
         if picture.shape != (spec.height, spec.width, 3):
             raise BrokenPicture(
                 f"the pixels are {picture.shape}: the model takes {(spec.height, spec.width, 3)}; ask for its metadata"

@@ -73,7 +73,7 @@ def _write(
 ) -> Bundle:
     network.eval().to(memory_format=torch.contiguous_format)
     weights = save({name: value.contiguous() for name, value in network.backbone.named.state_dict().items()})
-    arrays = np.stack([image.to_array(image.decode(content), recipe.image) for content in pictures.values()])
+    arrays = np.stack([image.read(content, recipe.image)[0] for content in pictures.values()])
     probabilities = softmax(infer(network, arrays, bf16=False)).astype(np.float32)
     golden = Golden(dict(pictures), arrays, probabilities)
     graph = graph or to_graph(network, arrays.shape[1:3])
