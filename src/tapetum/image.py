@@ -40,8 +40,8 @@ _PHOTOMETRIC_TAG, _TILE_WIDTH_TAG, _TILE_HEIGHT_TAG = 262, 322, 323
 _WHITE_IS_ZERO = 0
 _MOST_PLANES = 8
 # A JPEG is decoded at a half, a quarter or an eighth of its size while that leaves so many pixels for each one of the
-# input on either side: then it differs from the whole by 0.1 grey levels on average and 2 at most.
-_LEAST_SPARE = 6
+# input on either side: then it differs from the whole by 0.15 grey levels on average and 2 at most.
+_LEAST_SPARE = 5
 
 
 class Preprocess(BaseModel):

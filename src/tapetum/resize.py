@@ -1,6 +1,7 @@
 """Pillow's antialiased resizing on arrays, four to six times as fast by the processor's vector instructions."""
 
 from importlib import metadata
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -18,7 +19,8 @@ else:
     }
 
 _MOST_UNFOLDED = 256
-_LONGEST_REACH = 3  # of Lanczos, in pixels of the larger grid
+_REACH = {"bilinear": 1, "bicubic": 2, "lanczos": 3}  # in pixels of the coarser grid
+_STRIP_BYTES = 1_000_000
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
@@ -44,24 +46,36 @@ def resize(pixels: np.ndarray, size: Size, window: Window, kernel: str, rows_fir
     """
     if not is_vectorised(kernel):
         return _by_pillow(pixels, size, window, Image.Resampling[kernel.upper()])
+    # In strips that the processor's caches hold: whole, 12 megapixels are copied through fresh memory twice.
+    strips = min(window[3] - window[1], 1 + pixels.nbytes // _STRIP_BYTES)
+    edges = np.linspace(window[1], window[3], strips + 1).astype(int).tolist()
+    shown = [_strip(pixels, size, (window[0], *rows, window[2]), kernel, rows_first) for rows in pairwise(edges)]
+    return np.concatenate(shown) if strips > 1 else shown[0]
+
+
+def _strip(
+    pixels: np.ndarray, size: Size, window: tuple[int, int, int, int], kernel: str, rows_first: bool
+) -> np.ndarray:
+    start, above, below, end = window
     height, width = pixels.shape[:2]
-    across, down = width / size[0], height / size[1]
-    left, top, right, bottom = window[0] * across, window[1] * down, window[2] * across, window[3] * down
-    columns, rows = window[2] - window[0], window[3] - window[1]
-    if rows_first:  # the resizer's own order
-        return _pass(pixels, (columns, rows), (left, top, right, bottom), kernel)
-    # Only the rows that the second pass reads.
-    reach = _LONGEST_REACH * max(1.0, down) + 1
+    left, right = start * width / size[0], end * width / size[0]
+    top, bottom = above * height / size[1], below * height / size[1]
+    # Only the rows that these are made of.
+    reach = _REACH[kernel] * max(1.0, height / size[1]) + 1
     first, last = max(0, int(top - reach)), min(height, int(bottom + reach) + 1)
-    narrow = _pass(pixels[first:last], (columns, last - first), (left, 0, right, last - first), kernel)
-    return _pass(narrow, (columns, rows), (0, top - first, columns, bottom - first), kernel)
+    top, bottom = top - first, bottom - first
+    if rows_first:  # the resizer's own order
+        return _pass(pixels[first:last], (end - start, below - above), (left, top, right, bottom), kernel)
+    narrow = _pass(pixels[first:last], (end - start, last - first), (left, 0, right, last - first), kernel)
+    return _pass(narrow, (end - start, below - above), (0, top, end - start, bottom), kernel)
 
 
 def _pass(pixels: np.ndarray, size: Size, box: Box, kernel: str) -> np.ndarray:
     height, width = pixels.shape[:2]
     left, top, right, bottom = box
-    algorithm = ResizeAlg.convolution(_FILTERS[kernel])
-    options = ResizeOptions(resize_alg=algorithm, crop_box=CropBox(left, top, right - left, bottom - top))
+    # The resizer refuses a box that float error takes a hair beyond the edge.
+    crop_box = CropBox(left, top, min(right - left, width - left), min(bottom - top, height - top))
+    options = ResizeOptions(resize_alg=ResizeAlg.convolution(_FILTERS[kernel]), crop_box=crop_box)
     resized = ImageData(*size, PixelType.U8x3)
     Resizer().resize(ImageData(width, height, PixelType.U8x3, pixels.tobytes()), resized, options)
     return np.frombuffer(resized.get_buffer(), np.uint8).reshape(size[1], size[0], 3)

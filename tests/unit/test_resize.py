@@ -13,6 +13,8 @@ SHAPES = [
     pytest.param((426, 374), (224, 224), id="a photograph"),
     pytest.param((374, 426), (224, 224), id="a photograph upright"),
     pytest.param((300, 600), (224, 224), id="rows first"),
+    pytest.param((1100, 800), (224, 224), id="in strips"),
+    pytest.param((700, 1300), (224, 224), id="in strips, rows first"),
     pytest.param((500, 375), (256, 192), id="the shape kept"),
     pytest.param((1200, 900), (160, 160), id="shrunk far"),
     pytest.param((100, 75), (224, 224), id="enlarged"),
@@ -66,6 +68,16 @@ def test_a_window_shows_what_the_whole_shows_there(size, wanted, kernel):
     gap = np.abs(part.astype(int) - shown)
     assert gap.mean() <= MEAN_GREY_LEVELS
     assert gap.max() <= MOST_GREY_LEVELS
+
+
+@pytest.mark.parametrize("rows_first", [False, True])
+def test_no_length_of_a_side_falls_over_the_edge(rows_first):
+    """Shares of a side are floats, whose errors could add up to a window that is a hair too large."""
+    for side in range(1, 1500, 3):
+        tall = np.full((side, 2, 3), side % 256, np.uint8)
+        wide = np.full((2, side, 3), side % 256, np.uint8)
+        assert np.all(resize(tall, (2, 224), (0, 5, 2, 224), "bilinear", rows_first) == side % 256)
+        assert np.all(resize(wide, (224, 2), (5, 0, 224, 2), "bilinear", rows_first) == side % 256)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
