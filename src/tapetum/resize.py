@@ -38,7 +38,7 @@ def is_vectorised(kernel: str) -> bool:
 
 
 def resize(pixels: np.ndarray, size: Size, window: Window, kernel: str, rows_first: bool) -> np.ndarray:
-    """uint8 (H, W, 3) -> what `window` shows of it once it is resized to `size`, width and height.
+    """uint8 (H, W, 3) or (H, W) -> what `window` shows of it once it is resized to `size`, width and height.
 
     `window` is left, top, right and bottom; nothing outside of it is computed.
     Every kernel averages over what it shrinks. Between the passes over rows and
@@ -76,9 +76,10 @@ def _pass(pixels: np.ndarray, size: Size, box: Box, kernel: str) -> np.ndarray:
     # The resizer refuses a box that float error takes a hair beyond the edge.
     crop_box = CropBox(left, top, min(right - left, width - left), min(bottom - top, height - top))
     options = ResizeOptions(resize_alg=ResizeAlg.convolution(_FILTERS[kernel]), crop_box=crop_box)
-    resized = ImageData(*size, PixelType.U8x3)
-    Resizer().resize(ImageData(width, height, PixelType.U8x3, pixels.tobytes()), resized, options)
-    return np.frombuffer(resized.get_buffer(), np.uint8).reshape(size[1], size[0], 3)
+    kind = PixelType.U8x3 if pixels.ndim == 3 else PixelType.U8
+    resized = ImageData(*size, kind)
+    Resizer().resize(ImageData(width, height, kind, pixels.tobytes()), resized, options)
+    return np.frombuffer(resized.get_buffer(), np.uint8).reshape(size[1], size[0], *pixels.shape[2:])
 
 
 def _by_pillow(pixels: np.ndarray, size: Size, window: Window, resample: Image.Resampling) -> np.ndarray:

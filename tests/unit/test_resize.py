@@ -70,6 +70,16 @@ def test_a_window_shows_what_the_whole_shows_there(size, wanted, kernel):
     assert gap.max() <= MOST_GREY_LEVELS
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_grey_is_resized_as_colour_is(kernel):
+    pixels = scene((300, 200))
+
+    colour = resize(pixels, (90, 80), (0, 0, 90, 80), kernel, rows_first=False)
+    grey = resize(np.ascontiguousarray(pixels[..., 1]), (90, 80), (0, 0, 90, 80), kernel, rows_first=False)
+
+    assert np.array_equal(grey, colour[..., 1])
+
+
 @pytest.mark.parametrize("rows_first", [False, True])
 def test_no_length_of_a_side_falls_over_the_edge(rows_first):
     """Shares of a side are floats, whose errors could add up to a window that is a hair too large."""
