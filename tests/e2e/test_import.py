@@ -1,12 +1,11 @@
 """Foreign weights become a bundle that answers as the model did where it came from."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import commands
 import foreign
 import numpy as np
 import pytest
@@ -25,12 +24,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run() -> Run:
     """`tapetum import` with arguments."""
 
     def runner(*arguments: object, command: str = "import") -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "tapetum", *command.split(), *map(str, arguments)]
-        return subprocess.run(words, env=os.environ, capture_output=True, text=True, timeout=300, check=False)
+        return commands.run(*command.split(), *arguments)
 
     return runner
 
