@@ -210,7 +210,7 @@ class Build:
 
 
 def test_the_steps_run_in_order_and_what_they_make_is_deployed(workspace, tmp_path):
-    build = Build(workspace, tmp_path, RECIPE="digits", IMAGE="ghcr.io/me/cats-dogs-api")
+    build = Build(workspace, tmp_path, RECIPE="digits", EPOCHS="8", IMAGE="ghcr.io/me/cats-dogs-api")
 
     for stage in STAGES[1:6]:
         assert build.run(stage) == []
@@ -220,6 +220,7 @@ def test_the_steps_run_in_order_and_what_they_make_is_deployed(workspace, tmp_pa
     deployed = build.run("Deploy to Kubernetes")
 
     assert (workspace / "reports" / "tests.xml").is_file()
+    assert len(json.loads((workspace / "runs" / "digits" / "history.json").read_text())) == 8
     (command,) = built
     assert command.startswith("docker build ")
     assert f"bundle={workspace}/runs/digits/bundle" in command
