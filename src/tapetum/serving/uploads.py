@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from tapetum.errors import BodyTooLarge, MalformedRequest, MissingPicture, Overloaded
+from tapetum.errors import MalformedRequest, MissingPicture, Overloaded
+from tapetum.serving import forms
 
 ONE = "file"
 MANY = "files"
-_MOST_OTHER_PARTS = 16
 
 
 class Hold:
@@ -84,77 +81,5 @@ def _is_form(request: Request) -> bool:
 
 
 async def _files(request: Request, hold: Hold, field: str, most: int) -> list[bytes]:
-    _, options = parse_options_header(request.headers["content-type"])
-    boundary = options.get(b"boundary")
-    if not boundary:
-        raise MalformedRequest("the body cannot be read: its Content-Type names no boundary between the parts")
-    form = _Form(field, most)
-    try:
-        parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
-        async for chunk in request.stream():
-            hold.take(len(chunk))
-            parser.write(chunk)
-        parser.finalize()
-    except FormParserError as error:
-        raise MalformedRequest(f"the form cannot be read: {error}") from None
-    if not form.is_whole:
-        raise MalformedRequest("the form breaks off before its last boundary")
-    if not form.files:
-        found = ", ".join(form.names) or "none"
-        raise MissingPicture(f"the form has no file in the field {field!r} (fields: {found}): -F {field}=@photo.jpg")
-    return form.files
-
-
-class _Form:
-    """Collects the files of one field; what else the form brings is read past, and bounded in number."""
-
-    def __init__(self, field: str, most: int) -> None:
-        self.files: list[bytes] = []
-        self.names: list[str] = []
-        self.is_whole = False
-        self._field = field
-        self._most = most
-        self._header: list[bytes] = []
-        self._value: list[bytes] = []
-        self._disposition = b""
-        self._pieces: list[bytes] | None = None
-
-    def callbacks(self) -> dict[str, object]:
-        """What the parser calls."""
-        return {
-            "on_header_field": lambda data, start, end: self._header.append(data[start:end]),
-            "on_header_value": lambda data, start, end: self._value.append(data[start:end]),
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_end": self._on_end,
-        }
-
-    def _on_header_end(self) -> None:
-        if b"".join(self._header).lower() == b"content-disposition":
-            self._disposition = b"".join(self._value)
-        self._header, self._value = [], []
-
-    def _on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("utf-8", "replace")
-        self._disposition = b""
-        self.names.append(name)
-        is_ours = name == self._field and b"filename" in options
-        self._pieces = [] if is_ours else None
-        if is_ours and len(self.files) == self._most:
-            raise BodyTooLarge(f"the form has more than {self._most} files in the field {self._field!r}: send fewer")
-        if len(self.names) > self._most + _MOST_OTHER_PARTS:
-            raise BodyTooLarge(f"the form has more than {self._most + _MOST_OTHER_PARTS} parts: send fewer")
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._pieces is not None:
-            self._pieces.append(data[start:end])
-
-    def _on_part_end(self) -> None:
-        if self._pieces is not None:
-            self.files.append(b"".join(self._pieces))
-
-    def _on_end(self) -> None:
-        self.is_whole = True
+    boundary = forms.boundary_of(request.headers["content-type"].encode("latin-1"))
+    return forms.files(await whole(request, hold), boundary, field, most)
