@@ -42,8 +42,10 @@ class Prediction:
     @property
     def margin(self) -> float:
         """By how much the label's probability exceeds that of the next."""
-        ranked = np.sort(self.probabilities)[::-1]
-        return float(ranked[0] - ranked[1:2].sum())
+        if len(self.probabilities) == 1:
+            return self.confidence
+        second, first = np.partition(self.probabilities, -2)[-2:]
+        return float(first - second)
 
 
 Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.to_array` makes them

@@ -34,6 +34,7 @@ from tapetum.serving.auth import API_KEY, Access
 from tapetum.serving.classifying import TIMEOUT
 from tapetum.serving.door import Door, Doorway
 from tapetum.serving.instruments import Expected, Instruments
+from tapetum.serving.lane import Lane
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.middleware import BodyLimit, Identity
 from tapetum.serving.oip import repository
@@ -156,6 +157,7 @@ def create_app(
             ],
             expose_headers=[problems.REQUEST_ID, tracing.TRACEPARENT, "Retry-After", JSON_SIZE],
         )
+    app.state.lane = Lane(app, observers, in_flight, settings.max_body_bytes)
     instruments.expect_routes(_expected(app))
     app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
     return app

@@ -14,6 +14,7 @@ from tapetum.serving.record import Outcome, Record
 from tapetum.serving.uploads import Hold
 
 TIMEOUT = "X-Request-Timeout"
+GONE = "tapetum.gone"  # in the scope: a future that is done when the client has hung up
 _TIMEOUT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?")
 
 Read = Callable[[Hold], Awaitable[Sequence[Picture]]]
@@ -60,7 +61,13 @@ def timeout_s_of(request: Request, most_s: float) -> float:
     return min(seconds, most_s)
 
 
-async def gone(request: Request) -> None:
-    """Return when the client has hung up; its body must have been read."""
+def gone(request: Request) -> Awaitable[None]:
+    """Done when the client has hung up; the request's body must have been read."""
+    # A connection of our own says so by itself, and spares a task that waits for it.
+    known: Awaitable[None] | None = request.scope.get(GONE)
+    return _hung_up(request) if known is None else known
+
+
+async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

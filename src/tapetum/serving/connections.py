@@ -7,12 +7,15 @@ trickles in byte by byte, or an answer that nobody reads, would hold on for ever
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
-from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.types import Message, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tapetum.serving import problems
+from tapetum.serving.classifying import GONE
+from tapetum.serving.lane import Lane
 from tapetum.serving.middleware import conclude, identify, tell
 from tapetum.serving.problems import Kind, Written
 from tapetum.serving.record import OTHER, Observer, Refusal
@@ -24,7 +27,8 @@ MOST_HEAD_BYTES = 32_768
 class Limits:
     """What a client may take; `is_draining` asks clients to leave after the answer.
 
-    `refusal` gives the answer to a request that is not let in, else None.
+    `refusal` gives the answer to a request that is not let in, else None; `lane` takes predictions past the
+    application's layers.
     """
 
     connections: int
@@ -32,6 +36,7 @@ class Limits:
     body_s: float
     is_draining: Callable[[], bool]
     refusal: Callable[[Scope], Written | None]
+    lane: Lane
 
 
 class Connection(HttpToolsProtocol):
@@ -44,6 +49,7 @@ class Connection(HttpToolsProtocol):
         self._begun_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._gone: asyncio.Future[None] | None = None
         self._in_head = False
         self._head_bytes = 0
         self._unparsed_bytes = 0
@@ -66,8 +72,10 @@ class Connection(HttpToolsProtocol):
                 self._refuse(problems.TOO_MANY_CONNECTIONS, "every connection is taken: try again in a moment")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Forget the timers, and tell who computes for this client."""
         self._stop()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -112,18 +120,43 @@ class Connection(HttpToolsProtocol):
         # page's request needs them: without the headers of CORS it could not read that it was refused. And each
         # answer begins the next in the pipeline, from within.
         needs_layers = self.pipeline or any(name == b"origin" for name, _ in cycle.scope["headers"])
-        written = None if needs_layers else self._limits.refusal(cast(Scope, cycle.scope))
-        if written is None:
+        scope = cast(Scope, cycle.scope)
+        written = None if needs_layers else self._limits.refusal(scope)
+        if written is not None:
+            self._say(cycle, written.to_bytes(is_last=self._leaves(cycle)))
+        elif needs_layers or not self._limits.lane.takes(scope):
             super()._start_asgi_task(cycle, app)
         else:
-            self._say(cycle, written)
+            self._gone = cast(Scope, cycle.scope)[GONE] = self.loop.create_future()
+            cycle.send = partial(self._gather, cycle, [])  # type: ignore[method-assign]  # which is how it is told
+            super()._start_asgi_task(cycle, cast(Any, self._limits.lane))
 
-    def _say(self, cycle: RequestResponseCycle, written: Written) -> None:
+    async def _gather(self, cycle: RequestResponseCycle, heads: list[Message], message: Message) -> None:
+        """Give head and body of an answer in one piece: of two, each would wake the client."""
+        if cycle.flow.write_paused:
+            await cycle.flow.drain()
+        if cycle.disconnected:
+            return
+        if message["type"] == "http.response.start":
+            heads.append(message)
+            return
+        assert not message.get("more_body"), "what goes by the lane is answered whole"
+        (head,) = heads
+        fields = [*cycle.default_headers, *head["headers"]]
+        if self._leaves(cycle):
+            fields.append((b"connection", b"close"))
+        lines = [STATUS_LINE[head["status"]], *(b"%b: %b\r\n" % field for field in fields), b"\r\n"]
+        self._say(cycle, b"".join(lines) + message["body"])
+
+    def _leaves(self, cycle: RequestResponseCycle) -> bool:
+        return not cycle.keep_alive or self._limits.is_draining()
+
+    def _say(self, cycle: RequestResponseCycle, answer: bytes) -> None:
         """Give a whole answer; what is still to come of the request's body is ignored."""
-        leaves = not cycle.keep_alive or self._limits.is_draining()
-        self.transport.write(written.to_bytes(is_last=leaves))
+        self.transport.write(answer)
         cycle.response_started = cycle.response_complete = True
-        if leaves:
+        cycle.message_event.set()
+        if self._leaves(cycle):
             self._stop()
             self.transport.close()
         cycle.on_response()

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +74,18 @@ class Edition:
         self._facts = facts
 
     async def ask(
-        self, submit: Callable[[], list[Job]], timeout_s: float, gone: Coroutine[Any, Any, None]
+        self, submit: Callable[[], list[Job]], timeout_s: float, gone: Awaitable[None]
     ) -> list[tuple[Job, Answer | Exception]]:
-        """What became of each job that `submit` hands in; `gone` returns when nobody waits any more.
+        """What became of each job that `submit` hands in; `gone` is done when nobody waits any more.
 
         Raises NotReady, what submitting raises, or ClientDisconnect.
         """
-        leaving = asyncio.create_task(gone)
+        leaving = asyncio.ensure_future(gone)
         jobs: list[Job] = []
         try:
             assert self.facts
             jobs = submit()
-            answers = asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
+            answers = _all(jobs)
             waited_for: set[asyncio.Future[Any]] = {answers, leaving}
             await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if leaving.done() and not answers.done():
@@ -94,6 +94,13 @@ class Edition:
         finally:
             leaving.cancel()
             self.pool.drop([job for job in jobs if not job.answer.done()])
+
+
+def _all(jobs: list[Job]) -> asyncio.Future[Any]:
+    """Done when every answer is; that of a single one is, as it stands, the sooner made."""
+    if len(jobs) == 1:
+        return jobs[0].answer
+    return asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
 
 
 def _result(job: Job, timeout_s: float) -> Answer | Exception:

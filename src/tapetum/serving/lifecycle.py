@@ -1,10 +1,9 @@
 """The model behind the service: opened in every hand, asked, replaced if need be, until the service drains and ends."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
@@ -156,10 +155,8 @@ class Model:
         assert self.facts
         self.edition.pool.require_room()
 
-    async def predict(
-        self, contents: Sequence[Picture], timeout_s: float, gone: Coroutine[Any, Any, None]
-    ) -> list[Outcome]:
-        """An outcome for each picture, in order, within `timeout_s`; `gone` returns when nobody waits any more.
+    async def predict(self, contents: Sequence[Picture], timeout_s: float, gone: Awaitable[None]) -> list[Outcome]:
+        """An outcome for each picture, in order, within `timeout_s`; `gone` is done when nobody waits any more.
 
         Raises NotReady, Overloaded or ClientDisconnect; all else is the outcome of one picture.
         """
@@ -177,7 +174,7 @@ class Model:
         self.edition.pool.questions.require_room()
 
     async def explain(
-        self, content: bytes, label: str | None, form: Form, timeout_s: float, gone: Coroutine[Any, Any, None]
+        self, content: bytes, label: str | None, form: Form, timeout_s: float, gone: Awaitable[None]
     ) -> tuple[Shown, Facts]:
         """The heat map of one picture within `timeout_s`, and the model's facts; raises whatever prevents it."""
         edition = self.edition  # whose label it is, whatever takes its place meanwhile

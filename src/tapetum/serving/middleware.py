@@ -1,7 +1,7 @@
 """What surrounds every request, as pure ASGI: ids, the record of it all, a log line, and a bound on the body."""
 
 import re
-import uuid
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -32,7 +32,7 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
         return state["ids"], state["carried"]
     headers = Headers(raw=[pair for pair in scope["headers"] if pair[0] in _OF_IDS])
     given = headers.get(problems.REQUEST_ID, "")
-    request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    request_id = given if _WELL_FORMED.fullmatch(given) else secrets.token_hex(16)
     trace = tracing.follow(headers)
     ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
     carried = {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}

@@ -93,6 +93,7 @@ def run(settings: Settings, journal: Journal) -> None:
         settings.body_timeout_s,
         lambda: model.is_draining,
         app.state.door.refusal,
+        app.state.lane,
     )
     config = uvicorn.Config(
         app,
@@ -101,6 +102,7 @@ def run(settings: Settings, journal: Journal) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody asks for a client's address
         timeout_keep_alive=cast(Any, settings.keep_alive_s),
         # What was accepted has this long at most: to arrive, to be computed, and to be taken.
         timeout_graceful_shutdown=int(settings.body_timeout_s + settings.request_timeout_s) + 1,

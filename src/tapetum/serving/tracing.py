@@ -37,7 +37,8 @@ class Trace:
 
 def begin() -> Trace:
     """A trace that nobody has asked to be recorded."""
-    return Trace(secrets.token_hex(16), secrets.token_hex(8), "00", "")
+    ids = secrets.token_hex(24)
+    return Trace(ids[:32], ids[32:], "00", "")
 
 
 def follow(headers: Headers) -> Trace:
