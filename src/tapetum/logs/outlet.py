@@ -15,7 +15,7 @@ from tapetum.logs.lines import Line
 LIMIT = 10_000
 PAUSE_S = 1.0
 STUCK_S = 5.0
-_GATHER_S = 0.1
+GATHER_S = 0.1
 _BATCH = 200
 _SEVERE = {"warning", "error", "critical"}
 
@@ -37,7 +37,7 @@ class Health:
 class Outlet:
     """Writes lines to a destination from a thread of its own.
 
-    Lines are gathered for a moment, warnings and what is worse are written at
+    Lines are gathered for `gather_s`, warnings and what is worse are written at
     once. At most `limit` lines wait, and the last tenth of that is kept for
     such; what is too many is dropped and counted. After an error the same lines
     are tried again every `pause_s`.
@@ -49,11 +49,13 @@ class Outlet:
         limit: int = LIMIT,
         pause_s: float = PAUSE_S,
         clock: Callable[[], float] = time.time,
+        gather_s: float = GATHER_S,
     ) -> None:
         self.destination = destination
         self.limit = limit
         self._pause_s = pause_s
         self._clock = clock
+        self._gather_s = gather_s
         self._queue: SimpleQueue[Line | None] = SimpleQueue()
         self._batch: list[bytes] = []
         self._errors = self._dropped = self._told = 0
@@ -145,7 +147,7 @@ class Outlet:
             if not self._batch and line.level not in _SEVERE:
                 # A thread that wakes for each line takes the interpreter's lock and the processor's caches from
                 # those who log: a third of what the front spent on a request.
-                self._is_urgent.wait(_GATHER_S)
+                self._is_urgent.wait(self._gather_s)
             self._is_urgent.clear()
             self._batch.append(self.destination.render(line))
         return bool(self._batch)

@@ -262,6 +262,23 @@ def test_who_has_not_taken_a_line_for_a_while_is_not_up():
     assert outlet.health.is_up
 
 
+def test_lines_are_gathered_until_one_is_urgent_or_the_end_comes():
+    recorder = Recorder()
+    outlet = Outlet(recorder, gather_s=threading.TIMEOUT_MAX)
+
+    for event in ("first", "second"):
+        outlet.put(line(event))
+    outlet.put(line("urgent", "warning"))
+    assert recorder.attempts.acquire(timeout=WITHIN_S)
+    outlet.put(line("last"))
+    outlet.end()
+    outlet.settle(WITHIN_S)
+
+    assert recorder.lines == [b"first", b"second", b"urgent", b"last"]
+    assert recorder.attempts.acquire(blocking=False), "the end is the second write"
+    assert not recorder.attempts.acquire(blocking=False), "and there is no third"
+
+
 def test_a_log_without_destinations_only_counts():
     journal = Journal()
 
