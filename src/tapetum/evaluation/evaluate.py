@@ -11,7 +11,7 @@ from tapetum.errors import BundleError, DataError
 from tapetum.evaluation import history
 from tapetum.evaluation.card import card
 from tapetum.evaluation.gate import decide, held_to
-from tapetum.evaluation.measure import Measured, measure
+from tapetum.evaluation.measure import measure, measure_in
 from tapetum.evaluation.page import page, regated
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
@@ -50,14 +50,17 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
     if engine != "torch" and quantised is not None:
         precisions.append("int8")
     scores: dict[Precision, Scores] = {}
-    measured: dict[Precision, Measured] = {}
+    measured = measure_in(draft, manifest, "test", engine, precisions, advance)
     answers: dict[str, list[list[float]]] = {}
-    for precision in precisions:
-        test = measured[precision] = measure(draft, manifest, "test", engine, precision, advance)
+    for precision, test in measured.items():
         probabilities = softmax(test.logits, temperature)
         scores[precision] = score(probabilities, test.truth, draft.facts.labels)
         answers[precision] = probabilities.round(6).tolist()
-    predictions = {"pictures": test.digests, "truth": test.truth.tolist(), "probabilities": answers}
+    predictions = {
+        "pictures": measured["fp32"].digests,
+        "truth": measured["fp32"].truth.tolist(),
+        "probabilities": answers,
+    }
     files.write_text(draft.path / PREDICTIONS, json.dumps(predictions) + "\n")
     if "int8" in measured and quantised is not None:
         before, after = (softmax(measured[name].logits, temperature) for name in _COMPARED)

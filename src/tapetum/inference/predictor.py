@@ -81,7 +81,7 @@ class Predictor:
         for row, content in enumerate(pictures):
             start = perf_counter()
             try:
-                arrays[row], sizes[row] = self._read(content)
+                arrays[row], sizes[row] = self.read(content)
             except PictureError as error:
                 results[row] = error
             decode_s[row] = perf_counter() - start
@@ -95,7 +95,7 @@ class Predictor:
                 results[row] = Prediction(label, *sizes[row], shares, logits, features, decode_s[row], inference_s)
         return [results[row] for row in range(len(pictures))]
 
-    def _read(self, picture: Picture) -> tuple[np.ndarray, tuple[int, int]]:
+    def read(self, picture: Picture) -> tuple[np.ndarray, tuple[int, int]]:
         """The network's input for a picture, with the picture's width and height. Raises a PictureError."""
         spec = self.bundle.facts.preprocess
         if isinstance(picture, bytes):
