@@ -25,7 +25,7 @@ LAYERS = (
         "scores",
         "quantised",
     }
-    | {"containers", "image", "bundle", "curves", "markup"},
+    | {"containers", "image", "bundle", "curves", "markup", "profile"},
     {"data", "models", "inference", "stack"},
     {"training", "watch"},
     {"evaluation", "serving"},

@@ -122,6 +122,46 @@ RELOADS = Series(
 )
 READY = Series("model_ready", "gauge", "1", "1 while requests can be answered, else 0.")
 
+# The last predictions beside the profile of the bundle. What no verdict tells has no series.
+UNLIKE = Series("unlike_training_total", "counter", "predictions", "Predictions of pictures unlike the training data.")
+DRIFT_WINDOW = Series(
+    "drift_window_predictions", "gauge", "predictions", "Predictions in the window that is compared; 0 without profile."
+)
+DRIFT = Series("drift_detected", "gauge", "1", "1 while the window has drifted from the profile, else 0.")
+DRIFT_LOSS = Series(
+    "drift_estimated_loss_ratio", "gauge", "share", "Accuracy that drift costs at least, as estimated; 0 without drift."
+)
+DRIFT_TIME = Series("drift_comparison_seconds", "gauge", "seconds", "Time that the last comparison took.")
+DRIFT_PSI = Series(
+    "drift_psi", "gauge", "1", "Population stability index of the window against the profile.", labels=("statistic",)
+)
+DRIFT_PSI_THRESHOLD = Series(
+    "drift_psi_threshold", "gauge", "1", "The index above which a window has drifted.", labels=("statistic",)
+)
+DRIFT_FEATURES = Series(
+    "drift_feature_distance", "gauge", "1", "Squared maximum mean discrepancy of what the model sees from the profile."
+)
+DRIFT_FEATURES_THRESHOLD = Series(
+    "drift_feature_distance_threshold", "gauge", "1", "The distance above which a window has drifted."
+)
+REFERENCE_ACCURACY = Series("model_reference_accuracy_ratio", "gauge", "share", "Accuracy on the profile's pictures.")
+ESTIMATED = Series(
+    "model_estimated_accuracy_ratio", "gauge", "share", "Accuracy estimated from confidence; absent where it cannot be."
+)
+ESTIMATED_LOW = Series(
+    "model_estimated_accuracy_low_ratio", "gauge", "share", "Lower bound of its 95 % band; absent with it."
+)
+ESTIMATED_HIGH = Series(
+    "model_estimated_accuracy_high_ratio", "gauge", "share", "Upper bound of its band, which holds without it too."
+)
+ESTIMATED_CLASS = Series(
+    "model_estimated_class_accuracy_ratio",
+    "gauge",
+    "share",
+    "Estimated share of right answers among those of a class; absent where it cannot be.",
+    labels=("predicted_class",),
+)
+
 # The queue and the workers behind it.
 QUEUE = Series("prediction_queue_pictures", "gauge", "pictures", "Pictures that wait or are computed.")
 QUEUE_LIMIT = Series("prediction_queue_limit_pictures", "gauge", "pictures", "How many may wait or be computed.")

@@ -115,6 +115,9 @@ class ServiceSettings(BaseSettings):
     window_s: Seconds = Field(
         60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
     )
+    drift_window: Annotated[int, Field(ge=500, le=20_000)] = Field(
+        1000, description="Last predictions that are compared with the profile of the bundle, to notice drift."
+    )
     otel_traces_exporter: Literal["none", "otlp"] = Field(
         "none",
         validation_alias="OTEL_TRACES_EXPORTER",

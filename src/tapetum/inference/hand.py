@@ -21,6 +21,7 @@ from tapetum.inference import golden, wire
 from tapetum.inference.engine import Device, Wanted, open_engine
 from tapetum.inference.predictor import Picture, Predictor, bytes_of
 from tapetum.inference.showing import Answer, Question, show
+from tapetum.profile import reference
 
 _PR_SET_PDEATHSIG = 1
 
@@ -60,7 +61,9 @@ def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
     bundle = bundles.load_sealed(plan.bundle)
     engine = open_engine(plan.engine, bundle, plan.precision, device=plan.device)
     golden.check(bundle, engine)
-    return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
+    profile = reference.load(bundle)
+    predictor = Predictor(bundle, engine, plan.max_pixels, profile.axes if profile else None)
+    return predictor, Opened(bundles.digest(bundle), engine.device, engine.precision)
 
 
 def answer(predictor: Predictor, content: Picture, question: Question | None) -> Answer:

@@ -16,6 +16,7 @@ from tapetum.errors import EngineError, PictureError
 from tapetum.inference.explain import Explanation
 from tapetum.inference.predictor import Picture, Prediction, bytes_of
 from tapetum.inference.showing import Answer, Question, Shown
+from tapetum.profile.sight import Sight
 
 _HEAD = struct.Struct(">II")
 _ARRAYS = ("probabilities", "logits", "features")
@@ -82,9 +83,11 @@ def from_answer(answer: Answer) -> bytes:
         return head(from_error(answer), 0)
     if isinstance(answer, Shown):
         return _from_shown(answer)
-    content = b"".join(np.asarray(getattr(answer, name), np.float64).tobytes() for name in _ARRAYS)
+    sight = np.zeros(0) if answer.sight is None else answer.sight.to_row()
+    arrays = [*(getattr(answer, name) for name in _ARRAYS), sight]
+    content = b"".join(np.asarray(values, np.float64).tobytes() for values in arrays)
     facts = {name: getattr(answer, name) for name in _SCALARS}
-    return head(facts | {"shape": [len(getattr(answer, name)) for name in _ARRAYS]}, len(content)) + content
+    return head(facts | {"shape": [len(values) for values in arrays]}, len(content)) + content
 
 
 def _from_shown(shown: Shown) -> bytes:
@@ -117,13 +120,14 @@ def to_answer(frame: Frame) -> Answer:
     values = np.frombuffer(frame.content, np.float64)
     arrays: dict[str, Any] = {}
     start = 0
-    for name, size in zip(_ARRAYS, frame.facts["shape"], strict=True):
+    for name, size in zip((*_ARRAYS, "sight"), frame.facts["shape"], strict=True):
         arrays[name] = values[start : start + size]
         start += size
     if start != len(values):
         raise ValueError(f"{len(values)} numbers for arrays of {frame.facts['shape']}")
     scalars = {name: frame.facts[name] for name in _SCALARS}
-    return Prediction(**scalars, **arrays)
+    row = arrays.pop("sight")
+    return Prediction(**scalars, **arrays, sight=Sight.from_row(row.astype(np.float32)) if len(row) else None)
 
 
 def _to_shown(frame: Frame) -> Shown:

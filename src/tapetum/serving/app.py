@@ -17,6 +17,7 @@ from tapetum.bundle import Facts
 from tapetum.errors import ConfigError
 from tapetum.inference.hand import Opened
 from tapetum.logs.journal import Journal
+from tapetum.profile.reference import Reference
 from tapetum.serving import (
     admin_routes,
     alert_routes,
@@ -46,6 +47,7 @@ from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
+from tapetum.watch.drift import EVERY_S, Drift
 from tapetum.watch.sampler import Sampler
 from tapetum.watch.system import System
 from tapetum.watch.window import Window
@@ -70,22 +72,27 @@ def create_app(
     instruments.sources.append(partial(logging_status.readings, journal))
     window = Window(settings.window_s, settings.low_confidence, monotonic)
 
-    def follow(facts: Facts, opened: Opened) -> None:
+    drift = Drift(settings.drift_window)
+
+    def follow(facts: Facts, opened: Opened, reference: Reference | None) -> None:
         instruments.expect_model(facts.labels, settings.engine, opened.device)
         window.expect(facts.labels, facts.version)
+        drift.expect(facts.labels, facts.version, reference)
 
     model = Model(settings, on_failure, follow)
     machine = System()
     system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
+    comparisons = Sampler(drift.look, None, every_s=EVERY_S)
     in_flight = InFlight()
     alarm = Alarm(
         settings,
-        measures(window, system, settings.alert_min_requests),
+        measures(window, system, drift, settings.alert_min_requests),
         lambda: model.facts.name if model.is_loaded else "tapetum",
     )
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
-    observers: list[Observer] = [instruments.observe, window.observe]
+    instruments.sources.append(readings.of_drift(drift))
+    observers: list[Observer] = [instruments.observe, window.observe, drift.observe]
     spans = _open_spans() if settings.otel_traces_exporter == "otlp" else None
     if spans is not None:
         observers.append(spans.observe)
@@ -95,9 +102,11 @@ def create_app(
         tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
         system.start()
         gpus.start()
+        comparisons.start()
         yield
         system.stop()
         gpus.stop()
+        comparisons.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -120,6 +129,7 @@ def create_app(
     app.state.model = model
     app.state.instruments = instruments
     app.state.window = window
+    app.state.drift = drift
     app.state.system = system
     app.state.gpus = gpus
     app.state.alarm = alarm

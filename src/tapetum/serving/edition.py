@@ -16,6 +16,8 @@ from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.pool import Pool
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
+from tapetum.profile import reference
+from tapetum.profile.reference import Reference
 from tapetum.settings import Settings
 
 
@@ -28,6 +30,7 @@ class Edition:
     def __init__(self, settings: Settings) -> None:
         self._path = Path(os.path.realpath(settings.bundle))
         self._facts: Facts | None = None
+        self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
             Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
             machine.cores() if settings.workers is None else settings.workers,
@@ -62,7 +65,7 @@ class Edition:
         Raises whatever is in the way, a TapetumError as a rule; then no hand is left.
         """
         try:
-            digest, facts = await asyncio.to_thread(_read, self._path)
+            digest, facts, profile = await asyncio.to_thread(_read, self._path)
             await self.pool.start()
             assert self.opened is not None
             # Read before any hand began, so equal to what each read last: nothing changed under any of them.
@@ -71,7 +74,7 @@ class Edition:
         except BaseException:
             await self.pool.close()
             raise
-        self._facts = facts
+        self._facts, self.reference = facts, profile
 
     async def ask(
         self, submit: Callable[[], list[Job]], timeout_s: float, gone: Awaitable[None]
@@ -111,10 +114,11 @@ def _result(job: Job, timeout_s: float) -> Answer | Exception:
     return job.answer.exception() or job.answer.result()  # type: ignore[return-value]
 
 
-def _read(path: Path) -> tuple[str, Facts]:
-    """The digest of a bundle, and then its facts. Raises BundleError."""
+def _read(path: Path) -> tuple[str, Facts, Reference | None]:
+    """The digest of a bundle, and then its facts and its profile. Raises BundleError."""
     try:
         digest = files.sha256(path / bundles.FACTS)
     except OSError:  # which load_sealed has better words for
         digest = ""
-    return digest, bundles.load_sealed(path).facts
+    bundle = bundles.load_sealed(path)
+    return digest, bundle.facts, reference.load(bundle)

@@ -63,6 +63,12 @@ class Classification(BaseModel):
     confidence: float = Field(description="The same as probability.")
     probabilities: dict[str, float] = Field(description="Of every class; they add up to 1.")
     inference_time_ms: float = Field(description="Time in the model, without decoding and waiting.")
+    unlike_training: bool | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Whether the picture is unlike those of training, so that its class means little; absent where "
+        "the bundle has no profile.",
+    )
 
 
 class Answer(Classification):
@@ -218,6 +224,7 @@ def _classified(prediction: Prediction, facts: Facts) -> dict[str, Any]:
         "confidence": confidence,
         "probabilities": dict(zip(facts.labels, prediction.probabilities.tolist(), strict=True)),
         "inference_time_ms": prediction.inference_s * 1000,
+        "unlike_training": None if prediction.sight is None else prediction.sight.is_unlike,
     }
 
 

@@ -52,7 +52,7 @@ PAGES = (
         "Tapetum: model quality",
         "How sure the model is, and of what, as far as that shows without knowing the truth.",
         _CHOICES,
-        (quality.NOW, quality.CONFIDENCES, quality.CLASSES),
+        (quality.NOW, quality.CONFIDENCES, quality.CLASSES, quality.DRIFT_ROW),
     ),
     Page(
         "tapetum-platform",

@@ -37,6 +37,12 @@ BY_NAME = {
     "front": PURPLE,
     "workers": BLUE,
     "unsure": BLUE,
+    # drift, and accuracy as confidence tells it
+    "features": PURPLE,
+    "unlike": BLUE,
+    "estimated": BLUE,
+    "at most": PURPLE,
+    "in the profile": GREY,
     # burn rates by window
     "1h": BLUE,
     "6h": PURPLE,
