@@ -165,6 +165,12 @@ ESTIMATED_CLASS = Series(
 # The queue and the workers behind it.
 QUEUE = Series("prediction_queue_pictures", "gauge", "pictures", "Pictures that wait or are computed.")
 QUEUE_LIMIT = Series("prediction_queue_limit_pictures", "gauge", "pictures", "How many may wait or be computed.")
+GROUP_LIMIT = Series(
+    "prediction_group_limit_pictures",
+    "gauge",
+    "pictures",
+    "Most pictures computed together; 1 where that does not pay.",
+)
 QUEUE_AGE = Series("prediction_queue_age_seconds", "gauge", "seconds", "How long the first picture in the queue waits.")
 WORKERS = Series("workers", "gauge", "processes", "Processes that take pictures.")
 WORKERS_WANTED = Series("workers_wanted", "gauge", "processes", "Processes that should take pictures.")

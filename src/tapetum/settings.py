@@ -52,6 +52,11 @@ class ServiceSettings(BaseSettings):
         description="Processes that compute, each on one thread; unset, one for each core that the container has. "
         "0 computes on a thread of the service itself.",
     )
+    grouping: Literal["auto", "off"] = Field(
+        "auto",
+        description="Whether small pictures that wait are computed together; auto is as many as the model gains by, "
+        "which is measured at the start.",
+    )
     max_pending: Annotated[int, Field(ge=1)] = Field(
         64, description="Pictures that may wait or be computed; beyond them the answer is 503."
     )

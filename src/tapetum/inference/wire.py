@@ -6,13 +6,14 @@ picture has taken over can send the front wrong numbers, and nothing worse.
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from tapetum import errors
-from tapetum.errors import EngineError, PictureError
+from tapetum.errors import EngineError, PictureError, TapetumError
 from tapetum.inference.explain import Explanation
 from tapetum.inference.predictor import Picture, Prediction, bytes_of
 from tapetum.inference.showing import Answer, Question, Shown
@@ -61,25 +62,32 @@ def take(received: bytearray, most_bytes: int) -> Frame | None:
     return frame
 
 
-def from_picture(picture: Picture, question: Question | None) -> tuple[bytes, memoryview]:
-    """The head of a frame with a picture and what is asked of it, and the picture's bytes where they lie."""
-    content = bytes_of(picture)
-    facts: dict[str, Any] = {} if isinstance(picture, bytes) else {"shape": picture.shape}
+def from_pictures(pictures: Sequence[Picture], question: Question | None) -> tuple[bytes, memoryview]:
+    """The head of a frame with pictures and what is asked of them, and their bytes, of a single one where they lie."""
+    contents = [bytes_of(picture) for picture in pictures]
+    content = contents[0] if len(contents) == 1 else memoryview(b"".join(contents))
+    shapes = [None if isinstance(picture, bytes) else picture.shape for picture in pictures]
+    facts: dict[str, Any] = {"sizes": [len(each) for each in contents], "shapes": shapes}
     if question is not None:
         facts["question"] = asdict(question)
     return head(facts, len(content)), content
 
 
-def to_picture(frame: Frame) -> tuple[Picture, Question | None]:
-    """The picture in a frame, and what is asked of it."""
-    shape, question = frame.facts.get("shape"), frame.facts.get("question")
-    picture = frame.content if shape is None else np.frombuffer(frame.content, np.uint8).reshape(shape)
-    return picture, None if question is None else Question(**question)
+def to_pictures(frame: Frame) -> tuple[list[Picture], Question | None]:
+    """The pictures in a frame, in order, and what is asked of them."""
+    pictures: list[Picture] = []
+    start = 0
+    for size, shape in zip(frame.facts["sizes"], frame.facts["shapes"], strict=True):
+        content = frame.content[start : start + size]  # of a single one no copy
+        pictures.append(content if shape is None else np.frombuffer(content, np.uint8).reshape(shape))
+        start += size
+    question = frame.facts.get("question")
+    return pictures, None if question is None else Question(**question)
 
 
-def from_answer(answer: Answer) -> bytes:
-    """A prediction, a heat map, or the error of a picture, as a frame."""
-    if isinstance(answer, PictureError):
+def from_answer(answer: Answer | TapetumError) -> bytes:
+    """A prediction, a heat map, or an error as a frame."""
+    if isinstance(answer, TapetumError):
         return head(from_error(answer), 0)
     if isinstance(answer, Shown):
         return _from_shown(answer)
@@ -145,8 +153,8 @@ def _to_shown(frame: Frame) -> Shown:
     return Shown(explanation, frame.content[size:])
 
 
-def to_error(frame: Frame) -> errors.TapetumError:
+def to_error(frame: Frame) -> TapetumError:
     """The error in a frame; one of another tree becomes an EngineError."""
     kind = getattr(errors, str(frame.facts["error"]), EngineError)
     message = str(frame.facts["message"])
-    return kind(message) if isinstance(kind, type) and issubclass(kind, errors.TapetumError) else EngineError(message)
+    return kind(message) if isinstance(kind, type) and issubclass(kind, TapetumError) else EngineError(message)

@@ -29,6 +29,7 @@ class Edition:
 
     def __init__(self, settings: Settings) -> None:
         self._path = Path(os.path.realpath(settings.bundle))
+        self._is_grouping = settings.grouping == "auto"
         self._facts: Facts | None = None
         self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
@@ -66,7 +67,7 @@ class Edition:
         """
         try:
             digest, facts, profile = await asyncio.to_thread(_read, self._path)
-            await self.pool.start()
+            await self.pool.start(is_grouping=self._is_grouping)
             assert self.opened is not None
             # Read before any hand began, so equal to what each read last: nothing changed under any of them.
             if self.opened.digest != digest:

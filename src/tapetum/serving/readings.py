@@ -23,6 +23,7 @@ def of_model(model: Model, engine: str) -> Source:
         yield Reading(metrics.READY, model.is_ready)
         yield Reading(metrics.QUEUE, queue.pending)
         yield Reading(metrics.QUEUE_LIMIT, queue.limit)
+        yield Reading(metrics.GROUP_LIMIT, queue.group)
         yield Reading(metrics.QUEUE_AGE, queue.oldest_s)
         yield Reading(metrics.WORKERS, queue.hands)
         yield Reading(metrics.WORKERS_WANTED, queue.wanted)

@@ -63,8 +63,8 @@ def test_a_picture_arrives_as_it_was_sent(rng):
     pixels = rng.integers(0, 256, (3, 4, 2, 3), dtype=np.uint8)[1]
 
     for sent in (b"\xff\xd8\xff", b"", pixels):
-        head, content = wire.from_picture(sent, None)
-        arrived, question = wire.to_picture(through(head + content))
+        head, content = wire.from_pictures([sent], None)
+        (arrived,), question = wire.to_pictures(through(head + content))
 
         assert question is None
         assert type(arrived) is type(sent)
@@ -74,9 +74,9 @@ def test_a_picture_arrives_as_it_was_sent(rng):
 
 @pytest.mark.parametrize("question", [Question("cat", "map", 2.5), Question(None, "json", 0.1)])
 def test_a_question_arrives_with_its_picture(question):
-    head, content = wire.from_picture(b"\xff\xd8\xff", question)
+    head, content = wire.from_pictures([b"\xff\xd8\xff"], question)
 
-    assert wire.to_picture(through(head + content)) == (b"\xff\xd8\xff", question)
+    assert wire.to_pictures(through(head + content)) == ([b"\xff\xd8\xff"], question)
 
 
 def test_the_error_of_a_picture_is_its_result():
