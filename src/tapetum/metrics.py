@@ -86,7 +86,7 @@ INFERENCE_TIME = Series(
     "prediction_inference_seconds",
     "histogram",
     "seconds",
-    "Time in the model, for one picture.",
+    "Time in the model, of a picture or of the group that it was computed in.",
     labels=("engine", "device"),
     buckets=_SHORT,
 )

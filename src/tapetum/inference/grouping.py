@@ -18,7 +18,7 @@ SIZES = (1, 2, 4, 8)
 LONGEST_S = 0.05  # a call: of groups that take longer nobody would want twice the size
 _LEAST_GAIN = 0.15
 _AS_GOOD_AS = 1.05
-_CALLS = 5
+_CALLS = 10
 
 log = structlog.get_logger()
 

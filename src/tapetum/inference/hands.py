@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
@@ -181,12 +180,15 @@ class ProcessHand:
         if self._unsent:
             self._unsent = memoryview(b"".join([self._unsent, head, body]))
             return
-        with suppress(OSError):  # the line is down, of which hear() will learn
+        try:
             sent = self._line.sendmsg([head, body])
-            assert sent >= len(head), "a line with hardly anything on it takes a head"
-            self._unsent = body[sent - len(head) :]
-            if self._unsent:
-                self._loop.add_writer(self._line, self._send_rest)
+        except BlockingIOError:  # a picture fills the line, and this is to time the hand
+            sent = 0
+        except OSError:  # the line is down, of which hear() will learn
+            return
+        self._unsent = body[sent - len(head) :] if sent >= len(head) else memoryview(b"".join([head, body]))[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._line, self._send_rest)
 
     def _send_rest(self) -> None:
         try:

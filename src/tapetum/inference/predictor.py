@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Prediction:
     """What the model says of a picture of `width` × `height`: `logits` and `probabilities` (K,), `features` (C,).
 
-    `sight` is how the bundle's profile sees it; None where there is no profile.
+    `inference_s` is that of the call of the engine, whatever else was in it. `sight` is how the bundle's profile sees
+    it; None where there is no profile.
     """
 
     label: str

@@ -62,7 +62,9 @@ class Classification(BaseModel):
     probability: float = Field(description="Probability of the predicted class, from 0 to 1.")
     confidence: float = Field(description="The same as probability.")
     probabilities: dict[str, float] = Field(description="Of every class; they add up to 1.")
-    inference_time_ms: float = Field(description="Time in the model, without decoding and waiting.")
+    inference_time_ms: float = Field(
+        description="Time in the model, of the picture or of its group, without decoding and waiting."
+    )
     unlike_training: bool | None = Field(
         None,
         exclude_if=lambda value: value is None,
