@@ -1,6 +1,6 @@
 """How many pictures one call of the engine takes: as many as this model on this machine gains by, which is measured.
 
-The network of a model on a processor may gain nothing by it, or compute half as much again.
+One model gains nothing by company, another is twice as fast in it, and who serves them cannot know which is which.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
