@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver,
-# what watches them, and what builds and runs containers, upon a base that debootstrap makes.
-APT_PACKAGES := haproxy iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
+# what watches them, a browser, and what builds and runs containers, upon a base that debootstrap makes.
+APT_PACKAGES := haproxy chromium iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
 	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
 	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
 # Where there is no kubectl: apart from the environment, so that it never comes before one that is installed later.
@@ -23,11 +23,13 @@ init: $(INSTALLED) ## Create .venv and install everything, pinned by lock.txt
 
 install: init ## The same as init
 
+# Compiled by all cores: pip would compile 20,000 modules on one. Some packages bring templates, which are no modules.
 $(INSTALLED): pyproject.toml lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Tapetum needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing into $(VENV): some minutes the first time, and on Linux 7 GB, since torch brings CUDA along"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,onnxruntime,kaggle,dvc,otel,dev]' --constraint lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[train,onnxruntime,kaggle,dvc,otel,dev]' --constraint lock.txt
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 $(TOOLS): $(INSTALLED) Makefile
@@ -170,11 +172,13 @@ monitoring-local: ## Prometheus, Alertmanager and node exporter against a servic
 	@deploy/monitoring/local.sh
 
 ##@ Checks
-# Two at a time, whole files each: they wait for processes more than they compute. One thread each: threads that wait for
-# each other at every step of a training stand still where two trainings share the cores.
-test: lint $(TOOLS) ## Format check, lint, types, and every test with coverage (JUNIT=file.xml, TESTS=path for a few)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile $(addprefix --junit-xml=,$(JUNIT)) \
-		$(or $(TESTS),--cov --cov-report=term:skip-covered)
+# Two at a time, whole files each: they wait for processes more than they compute. In the order of their names, so that
+# the many short files of tests/unit come last and end together. One thread each: threads that wait for each other at
+# every step of a training stand still where two trainings share the cores.
+test: $(INSTALLED) ## Format check, lint, types, and every test with coverage (JUNIT=file.xml, TESTS=path for a few)
+	@$(MAKE) --no-print-directory --jobs=2 lint $(TOOLS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder \
+		$(addprefix --junit-xml=,$(JUNIT)) $(or $(TESTS),--cov --cov-report=term:skip-covered)
 
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage
 	@$(BIN)/pytest tests/unit tests/contract

@@ -13,13 +13,14 @@ import argparse
 import multiprocessing
 import statistics
 import timeit
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from math import log
 from pathlib import Path
-from time import process_time, sleep
+from time import monotonic, process_time, sleep
 
 import httpx
 import prometheus_client
@@ -33,6 +34,7 @@ from tapetum.serving.instruments import Expected, Instruments
 from tapetum.serving.record import Exchange, Record
 from tapetum.serving.tallies import Histograms
 from tapetum.settings import Settings
+from tapetum.watch.feedback import Feedback
 
 HOST = "127.0.0.1"
 CLIENTS = 8
@@ -52,10 +54,16 @@ def alone() -> None:
     series = metrics.LATENCY
     ours = Histograms(series).of()
     theirs = prometheus_client.Histogram(series.name, series.help, buckets=series.buckets, registry=None)
+    feedback = Feedback(most=10_000, age_s=3600, clock=monotonic)
+    feedback.expect(("cat", "dog"), "1")
+    # An id of its own for each, since that is what is kept.
+    answered = (replace(EXCHANGE, request_id=uuid.uuid4().hex) for _ in range(9 * 20_000))
+    answers = iter(list(answered))
     for name, work in (
         ("a picture", partial(instruments.observe, EXCHANGE)),
         ("a refusal", partial(instruments.observe, refused)),
         ("a probe", partial(instruments.observe, replace(EXCHANGE, records=()))),
+        ("a picture, for feedback", lambda: feedback.observe(next(answers))),
         ("one value", partial(ours.observe, 0.02)),
         ("the same by prometheus_client", partial(theirs.observe, 0.02)),
         ("one with its trace", partial(ours.trace, 0.02, "a" * 32)),

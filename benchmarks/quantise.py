@@ -36,7 +36,7 @@ def main() -> None:
     bundle, manifest = bundles.load_sealed(options.bundle), manifests.load(options.manifest)
     engines = {f"{engine} {precision}": (engine, precision) for engine, precision in pairs(bundle)}
     samples, spec = manifest.part("test")[:PICTURES], bundle.facts.preprocess
-    images = np.stack([image.to_array(image.decode(read(manifest.root, sample)), spec) for sample in samples])
+    images = np.stack([image.read(read(manifest.root, sample), spec)[0] for sample in samples])
     opened: dict[str, Engine] = {
         name: open_engine(engine, bundle, precision) for name, (engine, precision) in engines.items()
     }

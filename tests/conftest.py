@@ -1,7 +1,10 @@
 """Small real things that many tests need: pictures in bytes, and a folder of them."""
 
+import fcntl
 import io
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,18 +61,44 @@ def folder(tmp_path: Path) -> Path:
     return fill(tmp_path / "pictures")
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Have an empty folder filled by the first worker that asks for its name; the others wait, and get it as it is."""
+    ours = tmp_path_factory.getbasetemp()
+    root = ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        place = root / f"shared-{name}"
+        with (root / f"{place.name}.lock").open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.seek(0)
+            if not lock.read():
+                shutil.rmtree(place, ignore_errors=True)  # what a worker left that failed
+                place.mkdir()
+                fill(place)
+                lock.write("filled")
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(once: Once) -> Path:
     """The folder of a finished run that tells bright from dark; its bundle is sealed. Not to be changed."""
-    out = tmp_path_factory.mktemp("run")
-    pictures = fill(out / "pictures")
-    chosen = recipe.for_pictures(
-        pictures, {"bright": 40, "dark": 40}, 24, ["image.height=16", "image.width=16", "train.epochs=4"]
-    )
-    manifest, _ = pipeline.divide(pictures, chosen.parts, out, silent)
-    outcome = pipeline.train(chosen, manifest, out, out / "cache", NullTracker(), lambda result: None, silent)
-    assert outcome.bundle.is_sealed
-    return out
+
+    def train(out: Path) -> None:
+        pictures = fill(out / "pictures")
+        chosen = recipe.for_pictures(
+            pictures, {"bright": 40, "dark": 40}, 24, ["image.height=16", "image.width=16", "train.epochs=4"]
+        )
+        manifest, _ = pipeline.divide(pictures, chosen.parts, out, silent)
+        outcome = pipeline.train(chosen, manifest, out, out / "cache", NullTracker(), lambda result: None, silent)
+        assert outcome.bundle.is_sealed
+
+    return once("run", train)
 
 
 @pytest.fixture(scope="session")
@@ -79,12 +108,15 @@ def bundle_path(trained: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def int8_path(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def int8_path(trained: Path, once: Once) -> Path:
     """The sealed bundle with a graph in int8, not to be changed."""
-    out = tmp_path_factory.mktemp("int8") / "bundle"
-    outcome = quantise(bundles.load(trained / "bundle"), manifests.load(trained / "manifest.json"), out, Bounds())
-    assert outcome.bundle is not None
-    return out
+
+    def make(out: Path) -> None:
+        manifest = manifests.load(trained / "manifest.json")
+        outcome = quantise(bundles.load(trained / "bundle"), manifest, out / "bundle", Bounds())
+        assert outcome.bundle is not None
+
+    return once("int8", make) / "bundle"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Containers for tests: a base image from the machine's own Debian mirror, images built upon it, and running ones."""
 
 import ast
+import fcntl
 import os
 import shutil
 import socket
@@ -91,13 +92,17 @@ def base_image() -> str:
 
 def build(image: str, bundle: Path | None, folder: Path, must: bool = True) -> "subprocess.CompletedProcess[str]":
     """`make docker-build` upon the test's base, with the settings of pip and the certificates of this machine."""
-    # Layers are kept for the next run; of those that nothing uses any more only the newest.
-    podman("image", "prune", "--force", "--filter", "until=48h")
-    arguments = ["--build-arg", f"BASE_IMAGE={base_image()}", "--secret", f"id=pip,src={_pip_settings(folder)}"]
-    if Path(CERTIFICATES).exists():
-        arguments += ["--secret", f"id=ca,src={os.environ.get('SSL_CERT_FILE', CERTIFICATES)}"]
-    wanted = [f"IMAGE={image}", f"BUILD_ARGS={' '.join(arguments)}", f"BAKED={bundle or ''}"]
-    return call("make", "docker-build", *wanted, must=must)
+    environment()
+    # Two workers that build at once would make the base and every layer twice.
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Layers are kept for the next run; of those that nothing uses any more only the newest.
+        podman("image", "prune", "--force", "--filter", "until=48h")
+        arguments = ["--build-arg", f"BASE_IMAGE={base_image()}", "--secret", f"id=pip,src={_pip_settings(folder)}"]
+        if Path(CERTIFICATES).exists():
+            arguments += ["--secret", f"id=ca,src={os.environ.get('SSL_CERT_FILE', CERTIFICATES)}"]
+        wanted = [f"IMAGE={image}", f"BUILD_ARGS={' '.join(arguments)}", f"BAKED={bundle or ''}"]
+        return call("make", "docker-build", *wanted, must=must)
 
 
 def _pip_settings(folder: Path) -> Path:

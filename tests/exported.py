@@ -29,6 +29,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "uuid": ("GPU-0",),
     "level": ("info", "warning"),
     "handler": ("console", "file"),
+    "statistic": ("brightness", "class"),
     "alert": ("HighErrorRate", "LowConfidence"),
 }
 

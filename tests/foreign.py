@@ -78,17 +78,16 @@ def jpegs(count: int, seed: int = 0) -> list[bytes]:
     return pictures
 
 
+def pixels(picture: bytes, size: int) -> np.ndarray:
+    """uint8 (size, size, 3), by torchvision's transform on a Pillow picture."""
+    opened = Image.open(io.BytesIO(picture)).convert("RGB")
+    return np.asarray(v2.Resize((size, size), antialias=True)(opened))
+
+
 def tensor(picture: bytes, size: int) -> torch.Tensor:
     """(3, size, size), by torchvision's transforms on a Pillow picture."""
-    prepare = v2.Compose(
-        [
-            v2.Resize((size, size), antialias=True),
-            v2.PILToTensor(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(MEAN, STD),
-        ]
-    )
-    return prepare(Image.open(io.BytesIO(picture)).convert("RGB"))
+    prepare = v2.Compose([v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+    return prepare(Image.fromarray(pixels(picture, size)))
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ import ipaddress
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -139,7 +139,8 @@ async def _end(server: asyncio.Server, sessions: list[_Deaf | _Session]) -> None
     server.close()
     for session in sessions:
         if session.transport is not None:
-            session.transport.abort()
+            with suppress(AttributeError):  # asyncio's own, of a TLS connection that has just ended
+                session.transport.abort()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

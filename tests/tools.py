@@ -20,3 +20,9 @@ def require(*names: str, root: bool = False) -> None:
 def installed(name: str) -> str:
     """A command of the environment that the tests run in, which need not be in PATH."""
     return str(Path(sys.prefix, "bin", name))
+
+
+def program(name: str) -> str:
+    """Where a program is; skips, or under CI fails, where it is missing."""
+    require(name)
+    return str(shutil.which(name))

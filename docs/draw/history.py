@@ -117,6 +117,7 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     of.see(metrics.REQUEST_SIZE, rng.lognormal(math.log(9e4), 0.9, asked), path="/predict")
     of.see(metrics.RESPONSE_SIZE, rng.normal(420, 20, asked), path="/predict")
     of.see(metrics.REQUEST_TIME, wait, path="/predict")
+    _judge(of, minute)
     version = "a64bb83679af" if minute < 30 else "b0c2d1f4417e"
     for other in {"a64bb83679af", "b0c2d1f4417e"} - {version}:
         of.hide(metrics.MODEL, **_MODEL, version=other)
@@ -124,6 +125,20 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     of.show(metrics.READY, 1)
     of.show("up", 1)
     _hold(of, rng, minute, wave, is_sick=is_sick, start=start)
+
+
+def _judge(of: Target, minute: float) -> None:
+    """What people said of its answers by then, and what it keeps."""
+    of.show(metrics.TEST_ACCURACY, 0.962)
+    of.show(metrics.ESTIMATED, 0.955 + 0.004 * math.sin(minute / 9))
+    for label, share in (("cat", 0.951), ("dog", 0.947)):
+        of.show(metrics.ESTIMATED_CLASS, share, predicted_class=label)
+    of.show(metrics.KEPT, 900 + int(3 * minute))
+    for label, right, wrong in (("cat", 210, 8), ("dog", 170, 10)):
+        for outcome, start, growth in (("right", right, 0.8), ("wrong", wrong, 0.06)):
+            of.show(metrics.JUDGED, start + int(growth * minute), predicted_class=label, outcome=outcome)
+    for outcome, growth in (("right", 0.4), ("wrong", 0.03)):
+        of.add(metrics.FEEDBACK, growth, outcome=outcome)
 
 
 def _hold(of: Target, rng: np.random.Generator, minute: float, wave: float, *, is_sick: bool, start: float) -> None:

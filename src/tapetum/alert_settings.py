@@ -43,6 +43,9 @@ class AlertSettings(BaseSettings):
     alert_single_confidence: Share = Field(
         0.0, description="Confidence below which a single prediction fires UnsurePrediction; 0 is never."
     )
+    alert_accuracy_loss: Share = Field(
+        0.03, description="Estimated loss of accuracy by drift above which AccuracyLoss fires; 1 is never."
+    )
     alert_cpu: Share = Field(0.95, description="Share of the processors above which HighCPUUsage fires.")
     alert_memory: Share = Field(0.9, description="Share of the memory above which HighMemoryUsage fires.")
     alert_disk: Share = Field(0.9, description="Share of the disk above which HighDiskUsage fires.")

@@ -5,10 +5,10 @@
     model.int8.onnx      the same in int8; there where `tapetum export` made it
     weights.safetensors  the same weights, for torch
     golden/              pictures as people have them, and the answers they must get
+    reference.npz        how the validation part looks to the service; where that is large enough
     predictions.json     what the model answered on the test part
     history.json         how training went, epoch by epoch; a model that was trained elsewhere has none
-    MODEL_CARD.md        the same facts, for people
-    report.html          the same in plots and pictures
+    MODEL_CARD.md        the same facts, for people, and in plots and pictures as report.html
 
 A draft lists no hashes yet: it can be evaluated and gated, never served.
 """

@@ -56,6 +56,12 @@ def pixels(content: bytes) -> int:
     return abs(width * height)
 
 
+def suffix(content: bytes) -> str:
+    """What the name of such a file ends with; WebP is what none of the others is."""
+    kinds = {b"\xff\xd8": ".jpg", _PNG: ".png", b"GIF8": ".gif", b"BM": ".bmp", **dict.fromkeys(_TIFF, ".tif")}
+    return next((ending for start, ending in kinds.items() if content.startswith(start)), ".webp")
+
+
 def _size(content: bytes) -> tuple[int, int]:
     if content.startswith(b"\xff\xd8"):
         return _jpeg_size(content)

@@ -25,6 +25,9 @@ TapetumError
 │   ├── MissingPicture     no picture in the request
 │   ├── BodyTooLarge       more bytes than the limit
 │   ├── UnknownModel       a name or a version that is not served
+│   ├── UnknownAnswer      a request that feedback is about, and that is not remembered
+│   ├── UnknownLabel       a label of feedback that is no class of the model
+│   ├── NoReport           the bundle that is served holds no report
 │   ├── Unauthorised       no key, or one that does not open this route
 │   └── SwitchedOff        a route that this deployment does not offer
 └── Unavailable            not now; the same request may succeed later
@@ -139,6 +142,18 @@ class BodyTooLarge(RequestError):
 
 class UnknownModel(RequestError):
     """A name or a version that is not served."""
+
+
+class UnknownAnswer(RequestError):
+    """A request that feedback is about, and that is not remembered."""
+
+
+class UnknownLabel(RequestError):
+    """A label of feedback that is no class of the model."""
+
+
+class NoReport(RequestError):
+    """The bundle that is served holds no report."""
 
 
 class Unauthorised(RequestError):

@@ -1,5 +1,6 @@
 """What this machine gives the process."""
 
+import gc
 import os
 import platform
 import sys
@@ -46,6 +47,15 @@ def keep_freed_memory() -> None:
     """
     if sys.platform == "linux" and not KEEP.keys() & os.environ.keys():
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | KEEP)
+
+
+def collect_seldom() -> None:
+    """Have Python look for unreachable cycles after 50,000 new objects, not after 700.
+
+    Importing torch and MLflow makes none and keeps all its objects: looking for
+    them takes a quarter of its processor time.
+    """
+    gc.set_threshold(50_000)
 
 
 def environment() -> dict[str, str]:

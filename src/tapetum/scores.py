@@ -3,6 +3,7 @@
 Throughout, `logits` and `probabilities` are (N, K) and `truth` is (N,) of class numbers.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ _SMALLEST_PROBABILITY = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with the bounds of its 95 % percentile interval (Efron 1979)."""
+    """An estimate with the bounds of its 95 % interval: of percentiles (Efron 1979), or of scores (Wilson 1927)."""
 
     value: float
     low: float
@@ -152,6 +153,14 @@ def paired_difference(candidate: np.ndarray, incumbent: np.ndarray, seed: int = 
     gain = candidate.astype(float) - incumbent.astype(float)
     low, high = np.percentile([gain[rows].mean() for rows in _draws(len(gain), seed)], (2.5, 97.5))
     return Interval(float(gain.mean()), float(low), float(high))
+
+
+def wilson(hits: int, trials: int) -> Interval:
+    """The share of independent `trials`, one or more, that hit, with its 95 % score interval (Wilson 1927)."""
+    share, z2 = hits / trials, 1.959964**2
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    reach = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * trials)) / trials) / (1 + z2 / trials)
+    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach))
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 
 from tapetum.alert_settings import AlertSettings
 from tapetum.errors import ConfigError
+from tapetum.feedback_settings import FeedbackSettings
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
 
@@ -22,7 +23,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class ServiceSettings(BaseSettings):
-    """Part of `Settings`: all but what concerns alerts."""
+    """Part of `Settings`: all but what concerns alerts and feedback."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -51,6 +52,11 @@ class ServiceSettings(BaseSettings):
         None,
         description="Processes that compute, each on one thread; unset, one for each core that the container has. "
         "0 computes on a thread of the service itself.",
+    )
+    grouping: Literal["auto", "off"] = Field(
+        "auto",
+        description="Whether small pictures that wait are computed together; auto is as many as the model gains by, "
+        "which is measured at the start.",
     )
     max_pending: Annotated[int, Field(ge=1)] = Field(
         64, description="Pictures that may wait or be computed; beyond them the answer is 503."
@@ -115,6 +121,9 @@ class ServiceSettings(BaseSettings):
     window_s: Seconds = Field(
         60.0, description="Time over which `/api-stats`, `/model-stats` and the built-in alerts look back."
     )
+    drift_window: Annotated[int, Field(ge=500, le=20_000)] = Field(
+        1000, description="Last predictions that are compared with the profile of the bundle, to notice drift."
+    )
     otel_traces_exporter: Literal["none", "otlp"] = Field(
         "none",
         validation_alias="OTEL_TRACES_EXPORTER",
@@ -145,7 +154,7 @@ class ServiceSettings(BaseSettings):
     )
 
 
-class Settings(AlertSettings, ServiceSettings):
+class Settings(AlertSettings, FeedbackSettings, ServiceSettings):
     """Facts of one deployment; facts of the model live in its bundle."""
 
 

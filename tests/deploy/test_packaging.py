@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_dependency_is_pinned():
-    declared = re.findall(r'^    "([a-z0-9-]+)', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    declared = [re.split(r"[^a-z0-9-]", each)[0] for each in chain(project["dependencies"], *extras)]
     locked = {line.partition("==")[0] for line in pins(ROOT / "lock.txt")}
 
     assert declared
@@ -67,6 +71,9 @@ def test_the_base_install_serves(base, bundle_path, trained, tmp_path):
 
     with running(serve_command(bundle_path, str(base / "python")), tmp_path / "log") as service:
         response = service.client.post("/predict", files={"file": picture.read_bytes()})
+        page = service.client.get("/", headers={"Accept": "text/html"})
+        (script,) = re.findall(r'src="(page/\w+/page\.js)"', page.text)
+        assert service.client.get(f"/{script}").status_code == 200
 
     assert response.json()["prediction"] == "dark"
 

@@ -1,11 +1,10 @@
 """Architectures of timm go the whole way; their weights come from the hub that HF_ENDPOINT names, once."""
 
-import os
 import subprocess
-import sys
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import commands
 import pytest
 import timm
 import torch
@@ -50,10 +49,7 @@ def pretrained(home: Path, **variables: str) -> subprocess.CompletedProcess[str]
             sys.exit(str(error))
         print(float(network.backbone.named.state_dict()["conv1.0.weight"].sum()))
     """
-    environment = os.environ | {"HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1"} | variables
-    return subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    return commands.run("-c", script, HF_HOME=str(home), HF_HUB_DISABLE_PROGRESS_BARS="1", **variables)
 
 
 def test_a_hub_that_does_not_answer_is_asked_once(tmp_path):

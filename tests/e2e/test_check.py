@@ -1,15 +1,9 @@
 """`tapetum data check` as users type it: a report, an exit code, a quarantine and the way back."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-
-def tapetum(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tapetum", *map(str, arguments)]
-    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=300, check=False)
+import commands
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -25,12 +19,12 @@ def break_one(folder: Path) -> None:
 def test_only_the_kinds_that_are_named_fail(folder):
     break_one(folder)
 
-    assert tapetum("data", "check", folder, "--fail-on", "blurred,near_leak").returncode == 0
-    assert tapetum("data", "check", folder, "--fail-on", "blurred,broken").returncode == 1
+    assert commands.run("data", "check", folder, "--fail-on", "blurred,near_leak").returncode == 0
+    assert commands.run("data", "check", folder, "--fail-on", "blurred,broken").returncode == 1
 
 
 def test_an_unknown_kind_names_its_nearest(folder):
-    ran = tapetum("data", "check", folder, "--fail-on", "brokn")
+    ran = commands.run("data", "check", folder, "--fail-on", "brokn")
 
     assert ran.returncode == 2
     assert "unknown kind 'brokn' (did you mean 'broken'?)" in ran.stderr
@@ -39,7 +33,7 @@ def test_an_unknown_kind_names_its_nearest(folder):
 def test_the_report_is_one_file_with_the_pictures_in_it(folder, tmp_path):
     break_one(folder)
 
-    tapetum("data", "check", folder, "--html", tmp_path / "report.html")
+    commands.run("data", "check", folder, "--html", tmp_path / "report.html")
 
     page = (tmp_path / "report.html").read_text()
     assert "dark/07.png" in page
@@ -52,12 +46,12 @@ def test_a_quarantine_takes_what_was_found_and_gives_it_back(folder, tmp_path):
     break_one(folder)
     before = tree(folder)
 
-    moved = tapetum(
+    moved = commands.run(
         "data", "check", folder, "--fail-on", "broken,duplicate", "--quarantine", tmp_path / "aside", "--json"
     )
     after = tree(folder)
-    again = tapetum("data", "check", folder, "--fail-on", "broken,duplicate")
-    restored = tapetum("data", "restore", tmp_path / "aside")
+    again = commands.run("data", "check", folder, "--fail-on", "broken,duplicate")
+    restored = commands.run("data", "restore", tmp_path / "aside")
 
     assert moved.returncode == 1
     assert "moved 2 files" in moved.stderr
@@ -71,12 +65,12 @@ def test_a_quarantine_takes_what_was_found_and_gives_it_back(folder, tmp_path):
 def test_findings_go_to_a_file_as_json_and_are_counted_by_kind(folder, tmp_path):
     break_one(folder)
 
-    ran = tapetum("data", "check", folder, "--out", tmp_path / "report.json")
+    ran = commands.run("data", "check", folder, "--out", tmp_path / "report.json")
 
     report = json.loads((tmp_path / "report.json").read_text())
     assert "broken: dark/07.png" in ran.stdout
     assert (report["kinds"]["broken"], report["kinds"]["duplicate"]) == (1, 1)
-    assert report == json.loads(tapetum("data", "check", folder, "--json").stdout)
+    assert report == json.loads(commands.run("data", "check", folder, "--json").stdout)
 
 
 def test_wrong_labels_are_found_and_corrected_as_a_person_decides(folder, tmp_path, monkeypatch):
@@ -85,13 +79,15 @@ def test_wrong_labels_are_found_and_corrected_as_a_person_decides(folder, tmp_pa
         (folder / "bright" / f"{number:02}.png").rename(folder / "dark" / f"b{number}.png")
     file, out = tmp_path / "corrections.csv", tmp_path / "manifest.json"
 
-    ran = tapetum("data", "check", folder, "--labels", "--json", "--html", tmp_path / "r.html", "--corrections", file)
+    ran = commands.run(
+        "data", "check", folder, "--labels", "--json", "--html", tmp_path / "r.html", "--corrections", file
+    )
     proposed = file.read_text().splitlines()
-    tapetum("data", "split", folder, "--corrections", file, "--out", out)
+    commands.run("data", "split", folder, "--corrections", file, "--out", out)
     undecided = {entry["path"]: entry["label"] for entry in json.loads(out.read_text())["samples"]}
     file.write_text("path,label\ndark/b8.png,bright\ndark/b9.png,\n")
-    again = tapetum("data", "check", folder, "--labels", "--corrections", file)
-    tapetum("data", "split", folder, "--corrections", file, "--out", out)
+    again = commands.run("data", "check", folder, "--labels", "--corrections", file)
+    commands.run("data", "split", folder, "--corrections", file, "--out", out)
     decided = {entry["path"]: entry["label"] for entry in json.loads(out.read_text())["samples"]}
 
     report = json.loads(ran.stdout)
@@ -114,9 +110,9 @@ def test_wrong_labels_are_found_and_corrected_as_a_person_decides(folder, tmp_pa
 
 
 def test_nothing_is_taken_out_of_an_archive(folder, tmp_path):
-    tapetum("data", "fetch", folder, "--to", tmp_path / "photos.tar")
+    commands.run("data", "fetch", folder, "--to", tmp_path / "photos.tar")
 
-    ran = tapetum("data", "check", tmp_path / "photos.tar", "--quarantine", tmp_path / "aside")
+    ran = commands.run("data", "check", tmp_path / "photos.tar", "--quarantine", tmp_path / "aside")
 
     assert ran.returncode == 2
     assert "photos.tar --to` makes one" in ran.stderr
@@ -128,8 +124,10 @@ def test_a_recipe_names_the_source_and_the_parts(folder, tmp_path):
     image = "image: {height: 16, width: 16}"
     recipe.write_text(f"name: pets\ntitle: Pets\nsource: {folder}\nparts: {{seed: 7}}\n{image}\n")
 
-    fetched = tapetum("data", "fetch", recipe, "--to", tmp_path / "photos.tar", "--limit", 0)
-    tapetum("data", "split", tmp_path / "photos.tar", "--recipe", recipe, "--val", 0.2, "--out", tmp_path / "m.json")
+    fetched = commands.run("data", "fetch", recipe, "--to", tmp_path / "photos.tar", "--limit", 0)
+    commands.run(
+        "data", "split", tmp_path / "photos.tar", "--recipe", recipe, "--val", 0.2, "--out", tmp_path / "m.json"
+    )
 
     assert fetched.stdout == f"{folder} → {tmp_path / 'photos.tar'}\n"
     assert json.loads((tmp_path / "m.json").read_text())["parts"] == {"val": 0.2, "test": 0.15, "seed": 7}
@@ -139,7 +137,7 @@ def test_a_recipe_without_a_source_is_named(tmp_path):
     recipe = tmp_path / "pets.yaml"
     recipe.write_text("name: pets\ntitle: Pets\nimage: {height: 16, width: 16}\n")
 
-    ran = tapetum("data", "fetch", recipe, "--to", tmp_path / "photos.tar")
+    ran = commands.run("data", "fetch", recipe, "--to", tmp_path / "photos.tar")
 
     assert ran.returncode == 2
     assert "pets.yaml names no source: add one" in ran.stderr

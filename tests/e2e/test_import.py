@@ -1,23 +1,23 @@
 """Foreign weights become a bundle that answers as the model did where it came from."""
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import commands
 import foreign
 import numpy as np
 import pytest
 import torch
 
 from tapetum import bundle as bundles
-from tapetum import pipeline, recipe
+from tapetum import image, pipeline, recipe
 from tapetum.errors import DataError
+from tapetum.image import Preprocess
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
-from tapetum.inference.predictor import Predictor
+from tapetum.inference.predictor import Picture, Predictor
 from tapetum.progress import silent
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -25,17 +25,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run() -> Run:
     """`tapetum import` with arguments."""
 
     def runner(*arguments: object, command: str = "import") -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "tapetum", *command.split(), *map(str, arguments)]
-        return subprocess.run(words, env=os.environ, capture_output=True, text=True, timeout=300, check=False)
+        return commands.run(*command.split(), *arguments)
 
     return runner
 
 
-def probabilities(bundle: Path, pictures: list[bytes], engine: str = "openvino") -> np.ndarray:
+def probabilities(bundle: Path, pictures: Sequence[Picture], engine: str = "openvino") -> np.ndarray:
     sealed = bundles.load_sealed(bundle)
     predictor = Predictor(sealed, open_engine(engine, sealed, "fp32"))
     return np.stack([prediction.probabilities for prediction in predictor.predict(pictures)])
@@ -56,7 +55,8 @@ def test_a_resnet50_of_torchvision_answers_as_it_did(size, run, tmp_path):
     expected = foreign.answers(model, pictures, size)
     assert expected.max(axis=1).mean() < 0.9  # answers that saturate would hide a difference
     assert len(set(expected.argmax(axis=1))) > 1
-    np.testing.assert_allclose(probabilities(tmp_path / "out" / "bundle", pictures), expected, atol=1e-4)
+    theirs = [foreign.pixels(picture, size) for picture in pictures]
+    np.testing.assert_allclose(probabilities(tmp_path / "out" / "bundle", theirs), expected, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,20 @@ def test_the_simple_cnn_of_the_reference_answers_as_it_did(simple_cnn):
     expected = foreign.answers(foreign.simple_cnn(2, 224), pictures, 224)
 
     for engine in ("openvino", "onnxruntime", "torch"):
-        found = probabilities(simple_cnn / "bundle", pictures, engine)
+        found = probabilities(simple_cnn / "bundle", [foreign.pixels(picture, 224) for picture in pictures], engine)
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert expected.std(axis=0).mean() > 0.1
+
+
+@pytest.mark.parametrize("size", [32, 224])
+def test_pixels_are_those_that_a_foreign_model_learned_from(size):
+    """But for rounding, far less than what golden pictures may differ by."""
+    spec = Preprocess(height=size, width=size)
+
+    gaps = [image.read(one, spec)[0].astype(int) - foreign.pixels(one, size) for one in foreign.jpegs(12)]
+
+    assert np.abs(gaps).mean() < 0.01
+    assert np.abs(gaps).max() <= 1
 
 
 def test_what_was_assumed_is_said(simple_cnn):

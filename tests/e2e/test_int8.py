@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import commands
 from running import running, serve_command
 
 from tapetum import bundle as bundles
@@ -13,8 +13,7 @@ from tapetum.data import manifest as manifests
 
 
 def export(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tapetum", "export", *map(str, arguments), "--precision", "int8"]
-    return subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=300, check=False)
+    return commands.run("export", *arguments, "--precision", "int8")
 
 
 def test_a_bundle_is_quantised_served_in_int8_and_gives_the_same_labels(trained, own_bundle, tmp_path):

@@ -5,10 +5,10 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import commands
 import pytest
 
 from tapetum import bundle as bundles
@@ -22,11 +22,7 @@ def run(tmp_path: Path) -> Run:
     """`tapetum` with arguments, in an empty folder, recording nothing in MLflow unless told to."""
 
     def runner(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "tapetum", *map(str, arguments)]
-        environment = os.environ | {"MLFLOW_TRACKING_URI": "none"} | variables
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        return commands.run(*arguments, folder=tmp_path, **{"MLFLOW_TRACKING_URI": "none"} | variables)
 
     return runner
 
@@ -37,8 +33,7 @@ def rival(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("rival")
     command = ["train", "digits", *QUICK, "train.epochs=1", "train.lr=1e-7", "gate.accuracy=1"]
     arguments = [*command, "--data", trained / "manifest.json", "--out", out]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": "none", "TAPETUM_CACHE_DIR": str(out / "cache")}
-    subprocess.run([sys.executable, "-m", "tapetum", *map(str, arguments)], env=environment, check=False)
+    commands.run(*arguments, MLFLOW_TRACKING_URI="none", TAPETUM_CACHE_DIR=str(out / "cache"))
     return out
 
 

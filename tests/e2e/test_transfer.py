@@ -1,23 +1,19 @@
 """Few pictures, a model that knows ImageNet, and one command: a bundle like any other."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+import commands
 
 from tapetum import bundle as bundles
 from tapetum.inference import golden
 from tapetum.inference.engine import open_engine
 
-ENVIRONMENT = os.environ | {"MLFLOW_TRACKING_URI": "none", "HF_HUB_OFFLINE": "1"}
-
 
 def transfer(folder: Path, out: Path, *more: str) -> str:
-    command = [sys.executable, "-m", "tapetum", "train", str(folder), "--transfer", "--out", str(out)]
     choices = ("image.height=64", "image.width=64", *more)
-    environment = ENVIRONMENT | {"TAPETUM_CACHE_DIR": str(out / "cache")}
-    ran = subprocess.run([*command, *choices], env=environment, capture_output=True, text=True, timeout=300)
+    variables = {"MLFLOW_TRACKING_URI": "none", "HF_HUB_OFFLINE": "1", "TAPETUM_CACHE_DIR": str(out / "cache")}
+    ran = commands.run("train", folder, "--transfer", "--out", out, *choices, **variables)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 

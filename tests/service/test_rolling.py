@@ -121,7 +121,7 @@ class Stage:
             ["ip", "netns", "exec", self.namespaces[room], *command],
             stdout=log,
             stderr=log,
-            env=os.environ | {"TAPETUM_DRAIN_S": "1"},
+            env=os.environ | {"TAPETUM_DRAIN_S": "3"},
         )
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)

@@ -1,5 +1,6 @@
 """What files order is bounded before a decoder obeys, and costs no picture that is whole."""
 
+import io
 import struct
 import warnings
 import zlib
@@ -10,8 +11,10 @@ from hostile import pictures
 from hostile.pictures import ROWS, chunk, grey_tiff, header, noise, place_after, png, tiff
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from tapetum.containers import MOST_SCANS, MOST_TILES, pixels, tame
+from tapetum.containers import MOST_SCANS, MOST_TILES, pixels, suffix, tame
+from tapetum.data.sample import SUFFIXES
 from tapetum.errors import BrokenPicture, PictureError
 from tapetum.image import decode
 
@@ -197,3 +200,15 @@ def test_a_hostile_file_claims_a_size_or_none_without_an_error():
     for name, content in pictures.corpus():
         assert pixels(content) >= 0, name
     assert pixels(b"\xff\xd8" + b"\xff" * 1_000_000) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [("JPEG", ".jpg"), ("PNG", ".png"), ("GIF", ".gif"), ("BMP", ".bmp"), ("TIFF", ".tif"), ("WEBP", ".webp")],
+)
+def test_a_file_is_named_for_what_it_is(kind, ending):
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, kind)
+
+    assert suffix(stream.getvalue()) == ending
+    assert ending in SUFFIXES

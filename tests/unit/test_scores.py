@@ -3,6 +3,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.calibration
 import sklearn.metrics
 
@@ -18,6 +19,7 @@ from tapetum.scores import (
     reliability,
     score,
     softmax,
+    wilson,
 )
 
 LABELS = ("cat", "dog", "owl")
@@ -283,3 +285,10 @@ def test_pictures_both_models_find_hard_do_not_widen_a_difference():
     found = paired_difference(np.arange(400) < 202, incumbent)
 
     assert found.high - found.low < 0.02
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 1), (1, 1), (7, 10), (950, 1000), (50, 50)])
+def test_the_interval_of_a_share_is_that_of_scipy(hits, trials):
+    low, high = scipy.stats.binomtest(hits, trials).proportion_ci(method="wilson")
+
+    assert astuple(wilson(hits, trials)) == pytest.approx((hits / trials, low, high), abs=1e-6)

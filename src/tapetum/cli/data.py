@@ -31,24 +31,51 @@ def command() -> None:
     "--limit", type=click.IntRange(min=0), metavar="N", help="Take N pictures, evenly over classes and parts; 0: all."
 )
 @click.option("--sha256", metavar="HEX", help="What an archive must have as its SHA-256.")
-def fetch(source: str, target: Path, limit: int | None, sha256: str | None) -> None:
+@click.option("--from", "place", type=ANY_PATH, help="With `feedback`: the folder that a service kept pictures in.")
+def fetch(source: str, target: Path, limit: int | None, sha256: str | None, place: Path | None) -> None:
     """Fill a folder or a .tar from SOURCE: a name, an address, an archive, a folder, or a recipe that says it.
 
     Names are `digits`, `cifar10`, and `cats-dogs` from Kaggle. Addresses begin
     with http:// or https:// and lead to an archive; a download that broke off
     goes on. Archives are .zip, .tar, .tar.gz and .tgz. Recipes end in .yaml.
+    `feedback` adds the pictures that people labelled, out of the folder --from
+    that a service kept them in, and may be asked again for those of since.
 
     Example: tapetum data fetch cifar10 --to data/cifar10 --limit 1000
     """
-    from tapetum.data import sources
+    from tapetum.data import feedback, sources
+    from tapetum.errors import ConfigError
     from tapetum.settings import masked
 
+    if source == feedback.SOURCE:
+        _gather(place, target, is_narrowed=bool(limit or sha256))
+        return
+    if place is not None:
+        raise ConfigError(f"--from {place} goes with the source {feedback.SOURCE}, and the source is {source}")
     if source.endswith(".yaml"):
         source = _source(Path(source))
     with progress() as advance:
         is_filled = sources.fetch(source, target, limit or None, sha256, advance)
     shown = masked(source)
     click.echo(f"{shown} → {target}" if is_filled else f"{target} exists and is kept as it is; {shown} was not fetched")
+
+
+def _gather(place: Path | None, target: Path, *, is_narrowed: bool) -> None:
+    from tapetum.data import feedback
+    from tapetum.errors import ConfigError
+
+    if place is None:
+        raise ConfigError("feedback lies where the service keeps pictures: name that folder with --from")
+    if is_narrowed:
+        raise ConfigError("--limit and --sha256 go with other sources than feedback, of which all is taken")
+    with progress() as advance:
+        gathered = feedback.gather(place, target, advance)
+    for conflict in gathered.conflicts:
+        click.echo(conflict, err=True)
+    click.echo(
+        f"{place} → {target}: {gathered.added} added, {gathered.known} there already, "
+        f"{len(gathered.conflicts)} in conflict, {gathered.unlabelled} without a label left out"
+    )
 
 
 def _source(path: Path) -> str:

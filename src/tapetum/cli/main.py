@@ -21,6 +21,7 @@ _COMMANDS = {
     "config": "Show the settings in force.",
     "data": "Fetch, check and split pictures.",
     "demo": "Run everything on handwritten digits.",
+    "drift": "Compare pictures with those a model was measured on.",
     "evaluate": "Score a model on pictures it never saw.",
     "export": "Add a graph in int8 to a bundle.",
     "gate": "Decide whether a model may go on.",

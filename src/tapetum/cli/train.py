@@ -56,12 +56,16 @@ def command(
 
     Example: tapetum train cats-dogs --data photos train.epochs=5
     """
-    from tapetum import machine, recipe
+    from tapetum import machine
+
+    machine.keep_freed_memory()  # first, since whatever was imported before would be imported twice
+    machine.collect_seldom()
+
+    from tapetum import recipe
     from tapetum.data import listing, packing
     from tapetum.errors import ConfigError
     from tapetum.training import distributed
 
-    machine.keep_freed_memory()
     if transfer:
         overrides = (*recipe.TRANSFER, *overrides)
     is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)

@@ -54,7 +54,7 @@ def find(manifest: Manifest, spec: Preprocess, folder: Path) -> np.ndarray | Non
 
 def decoded(root: Path, sample: Sample, spec: Preprocess) -> np.ndarray:
     """One picture, uint8 (H, W, 3). Raises DataError when it changed since the manifest was written."""
-    return image.to_array(image.decode(read(root, sample)), spec)
+    return image.read(read(root, sample), spec)[0]
 
 
 @dataclass(frozen=True)

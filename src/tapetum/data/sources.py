@@ -76,7 +76,9 @@ def _named(source: str) -> Source:
     try:
         return SOURCES.get(source)
     except ConfigError as error:
-        raise ConfigError(f"{error}, an http address, or an archive or a folder that exists") from None
+        raise ConfigError(
+            f"{error}, feedback (with --from), an http address, or an archive or a folder that exists"
+        ) from None
 
 
 def _copy(folder: Path, limit: int | None, target: Path, kept: Path, advance: Advance) -> None:

@@ -1,5 +1,6 @@
 """What a bundle answers to the pictures of a part, through the Predictor that serves."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -8,38 +9,82 @@ import numpy as np
 from tapetum import machine
 from tapetum.bundle import Bundle, Precision
 from tapetum.data.manifest import Manifest
-from tapetum.data.sample import Part
+from tapetum.data.sample import Part, Sample
 from tapetum.data.scan import read
 from tapetum.errors import DataError
 from tapetum.inference.engine import open_engine
 from tapetum.inference.predictor import Prediction, Predictor
+from tapetum.profile.axes import Axes
 from tapetum.progress import Advance, silent
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Answers to one part: `logits` (N, K), `truth` (N,), and the pictures' SHA-256."""
+    """Answers to one part: `logits` (N, K), `features` (N, C), `truth` (N,), and the pictures' SHA-256.
+
+    `sights` are rows (N, 9 + d) of how a profile sees the pictures, (N, 0) where no axes were given.
+    """
 
     digests: list[str]
     logits: np.ndarray
     truth: np.ndarray
+    features: np.ndarray
+    sights: np.ndarray
 
 
 def measure(
-    bundle: Bundle, manifest: Manifest, part: Part, engine: str, precision: Precision, advance: Advance = silent
+    bundle: Bundle,
+    manifest: Manifest,
+    part: Part,
+    engine: str,
+    precision: Precision,
+    advance: Advance = silent,
+    axes: Axes | None = None,
 ) -> Measured:
     """Answer every picture of a part. Raises DataError where labels or pictures do not fit the bundle."""
+    return measure_in(bundle, manifest, part, engine, (precision,), advance, axes)[precision]
+
+
+def measure_in(
+    bundle: Bundle,
+    manifest: Manifest,
+    part: Part,
+    engine: str,
+    precisions: Sequence[Precision],
+    advance: Advance = silent,
+    axes: Axes | None = None,
+) -> dict[Precision, Measured]:
+    """The same in several precisions, with each picture decoded once, as for one answer."""
     labels = bundle.facts.labels
     strangers = sorted(set(manifest.labels) - set(labels))
     if strangers:
         raise DataError(f"{manifest.root} has the class {strangers[0]!r}: {bundle.path} knows {', '.join(labels)}")
     samples = manifest.part(part)
-    predictor = Predictor(bundle, open_engine(engine, bundle, precision, machine.cores()))
-    logits = []
+    predictors = [
+        Predictor(bundle, open_engine(engine, bundle, precision, machine.cores()), axes=axes)
+        for precision in precisions
+    ]
+
+    def answers(sample: Sample) -> list[Prediction]:
+        seen = predictors[0].read(read(manifest.root, sample))
+        results = [predictor.predict([seen])[0] for predictor in predictors]
+        # What was scanned and is unchanged can be decoded.
+        return [result for result in results if isinstance(result, Prediction)]
+
+    answered = []
     with ThreadPoolExecutor(machine.cores()) as pool:
-        for result in pool.map(lambda sample: predictor.predict([read(manifest.root, sample)])[0], samples):
-            assert isinstance(result, Prediction), result  # what was scanned and is unchanged can be decoded
-            logits.append(result.logits)
-            advance(f"evaluate {part} in {precision}", len(logits), len(samples))
+        for found in pool.map(answers, samples):
+            answered.append(found)
+            advance(f"evaluate {part} in {' and '.join(precisions)}", len(answered), len(samples))
     truth = np.array([labels.index(sample.label) for sample in samples])
-    return Measured([sample.digest for sample in samples], np.stack(logits), truth)
+    digests = [sample.digest for sample in samples]
+    return {
+        precision: Measured(
+            digests,
+            np.stack([result.logits for result in results]),
+            truth,
+            np.stack([result.features for result in results]),
+            np.stack([np.zeros(0) if result.sight is None else result.sight.to_row() for result in results]),
+        )
+        for precision, results in zip(precisions, zip(*answered, strict=True), strict=True)
+    }

@@ -62,7 +62,7 @@ def quantise(source: Bundle, manifest: Manifest, out: Path, bounds: Bounds, adva
     _require(source, manifest)
     samples = across_classes(manifest.part("train"), manifest.labels, PICTURES)
     spec = source.facts.preprocess
-    images = np.stack([image.to_array(image.decode(read(manifest.root, sample)), spec) for sample in samples])
+    images = np.stack([image.read(read(manifest.root, sample), spec)[0] for sample in samples])
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place:
         quantiser = Quantiser(source.graph, images, Path(tempfile.mkdtemp(dir=place)))

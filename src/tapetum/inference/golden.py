@@ -23,7 +23,7 @@ def check(bundle: Bundle, engine: Engine) -> None:
     """
     golden = bundle.golden()
     spec = bundle.facts.preprocess
-    arrays = np.stack([image.to_array(image.decode(content), spec) for content in golden.pictures.values()])
+    arrays = np.stack([image.read(content, spec)[0] for content in golden.pictures.values()])
     gap = np.abs(arrays.astype(int) - golden.arrays)
     if gap.mean() > MEAN_GREY_LEVELS or gap.max() > MOST_GREY_LEVELS:
         raise BundleError(

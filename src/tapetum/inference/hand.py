@@ -1,4 +1,4 @@
-"""A hand: a process that opens a bundle, proves it on the golden pictures, then answers one picture at a time.
+"""A hand: a process that opens a bundle, proves it on the golden pictures, then answers what it is given.
 
 It is started by the front with a connected socket, and lives as long as that.
 """
@@ -6,10 +6,12 @@ It is started by the front with a connected socket, and lives as long as that.
 import ctypes
 import faulthandler
 import json
+import math
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,12 +19,15 @@ from pathlib import Path
 from tapetum import bundle as bundles
 from tapetum.bundle import Precision
 from tapetum.errors import DeadlinePassed, EngineError, PictureError, TapetumError
-from tapetum.inference import golden, wire
+from tapetum.inference import golden, grouping, wire
 from tapetum.inference.engine import Device, Wanted, open_engine
 from tapetum.inference.predictor import Picture, Predictor, bytes_of
 from tapetum.inference.showing import Answer, Question, show
+from tapetum.profile import reference
 
 _PR_SET_PDEATHSIG = 1
+
+Said = Answer | EngineError | DeadlinePassed  # EngineError, with the traceback, is what nobody foresaw
 
 
 @dataclass(frozen=True)
@@ -60,25 +65,46 @@ def open_predictor(plan: Plan) -> tuple[Predictor, Opened]:
     bundle = bundles.load_sealed(plan.bundle)
     engine = open_engine(plan.engine, bundle, plan.precision, device=plan.device)
     golden.check(bundle, engine)
-    return Predictor(bundle, engine, plan.max_pixels), Opened(bundles.digest(bundle), engine.device, engine.precision)
+    profile = reference.load(bundle)
+    predictor = Predictor(bundle, engine, plan.max_pixels, profile.axes if profile else None)
+    return predictor, Opened(bundles.digest(bundle), engine.device, engine.precision)
 
 
-def answer(predictor: Predictor, content: Picture, question: Question | None) -> Answer:
-    """What the model says of one picture, or, of the bytes of a file, why.
+def answers(predictor: Predictor, pictures: Sequence[Picture], question: Question | None) -> list[Said]:
+    """What the model says of each picture, in order, or, of the bytes of a file, why."""
+    if len(pictures) > 1:
+        # What nobody foresaw may be one picture's fault: each by itself, it costs that one.
+        with suppress(Exception):
+            return list(predictor.predict(pictures))
+    return [_answer(predictor, picture, question) for picture in pictures]
 
-    Raises DeadlinePassed, or EngineError, which has the traceback, for what nobody foresaw.
-    """
+
+def _answer(predictor: Predictor, content: Picture, question: Question | None) -> Said:
     try:
         if question is None:
             return predictor.predict([content])[0]
         assert isinstance(content, bytes), "nobody asks why of bare pixels"
         return show(predictor, content, question)
-    except PictureError as error:
+    except (PictureError, DeadlinePassed) as error:
         return error
-    except DeadlinePassed:
-        raise
-    except Exception as error:  # the top of a supervised loop: the front logs and counts it
-        raise EngineError(f"a picture of {len(bytes_of(content))} bytes failed:\n{traceback.format_exc()}") from error
+    except Exception:  # the top of a supervised loop: the front logs and counts it
+        return EngineError(f"a picture of {len(bytes_of(content))} bytes failed:\n{traceback.format_exc()}")
+
+
+def call_s(predictor: Predictor, pictures: int) -> float:
+    """Seconds of a call of the engine with so many pictures; without end where that fails."""
+    try:
+        return grouping.call_s(predictor.engine, predictor.bundle.facts.preprocess, pictures)
+    except Exception:  # the top of a supervised loop: such a call never pays
+        traceback.print_exc()  # which the front logs
+        return math.inf
+
+
+def respond(predictor: Predictor, asked: wire.Frame) -> bytes:
+    """The frames that answer a frame."""
+    if "time" in asked.facts:
+        return wire.head({"call_s": call_s(predictor, asked.facts["time"])}, 0)
+    return b"".join(wire.from_answer(said) for said in answers(predictor, *wire.to_pictures(asked)))
 
 
 def main() -> None:
@@ -100,11 +126,7 @@ def main() -> None:
         front.sendall(wire.head(asdict(opened), 0))
         with front.makefile("rb") as stream:
             while asked := wire.read(stream):
-                try:
-                    frame = wire.from_answer(answer(predictor, *wire.to_picture(asked)))
-                except (EngineError, DeadlinePassed) as error:
-                    frame = wire.head(wire.from_error(error), 0)
-                front.sendall(frame)
+                front.sendall(respond(predictor, asked))
 
 
 def _end_with_the_front() -> None:

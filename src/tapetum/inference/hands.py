@@ -4,19 +4,17 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
 from tapetum import machine
-from tapetum.errors import DeadlinePassed, EngineError, PictureError, WorkerLost
+from tapetum.errors import DeadlinePassed, EngineError, WorkerLost
 from tapetum.inference import hand as hands
 from tapetum.inference import wire
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.murmur import Murmur
-from tapetum.inference.predictor import Picture
-from tapetum.inference.showing import Answer, Question
+from tapetum.inference.work import Job
 
 _MOST_ANSWER_BYTES = 4_000_000
 _READ_BYTES = 262_144
@@ -25,13 +23,14 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Hand(Protocol):
-    """Computes one picture at a time.
+    """Computes one picture or some at a time: `jobs` are those that it has not answered.
 
     `leaving` gets the reason once the hand is to be replaced: it has ended, or
     somebody decided so, and until there is another it goes on.
     """
 
     pid: int
+    jobs: Sequence[Job]
     answered: int
     has_ended: bool
     leaving: "asyncio.Future[str]"
@@ -39,38 +38,48 @@ class Hand(Protocol):
     async def open(self) -> Opened:
         """Get ready. Raises a TapetumError, WorkerLost where the process ended before it had said why."""
 
-    def ask(self, content: Picture, question: Question | None, answer: "asyncio.Future[Answer]") -> None:
-        """Compute a picture; `answer`, unless it is done by then, gets what was asked for or the error."""
+    def ask(self, jobs: Sequence[Job]) -> None:
+        """Compute pictures, or one with a question; their answers are set, unless they are done by then."""
+
+    async def call_s(self, pictures: int) -> float:
+        """Seconds of a call of the engine with so many, measured between what it is asked. Raises WorkerLost."""
 
     def hear(self) -> None:
         """Take what it has answered, before the event loop gets to it."""
 
     def busy_s(self) -> float:
-        """For how long the picture at hand has been computed; 0 where there is none."""
+        """For how long what is at hand has been computed; 0 where there is nothing."""
 
     def memory_bytes(self) -> int:
         """What it holds of its own; 0 where it shares the front's."""
 
     def kill(self, reason: str) -> None:
-        """End at once, and with it the picture at hand."""
+        """End at once, and with it the computing of what is at hand."""
 
     def retire(self) -> None:
-        """End after the picture at hand."""
+        """End after what is at hand."""
 
     async def close(self) -> None:
         """Wait until it has ended; it is made to after some seconds."""
 
 
-class ProcessHand:
-    """A process of `tapetum.inference.hand`; `on_free` is called whenever it can take a picture."""
+# Called whenever a hand can be asked, or has ended, with the jobs of a group that it ended with: whose fault that was,
+# nobody knows.
+Free = Callable[[Hand, Sequence[Job]], None]
 
-    def __init__(self, plan: Plan, on_free: Callable[[Hand], None]) -> None:
+
+class ProcessHand:
+    """A process of `tapetum.inference.hand`."""
+
+    def __init__(self, plan: Plan, on_free: Free) -> None:
         self._loop = asyncio.get_running_loop()
+        self.jobs: Sequence[Job] = ()
         self.answered = 0
         self.has_ended = False
         self.leaving: asyncio.Future[str] = self._loop.create_future()
         self._opened: asyncio.Future[Opened] = self._loop.create_future()
-        self._answer: asyncio.Future[Answer] | None = None
+        self._timed: asyncio.Future[float] | None = None
+        self._is_group = False
         self._since = 0.0
         self._received = bytearray()
         self._unsent = memoryview(b"")
@@ -99,16 +108,18 @@ class ProcessHand:
         """Wait for the hand's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
         return await self._opened
 
-    def ask(self, content: Picture, question: Question | None, answer: "asyncio.Future[Answer]") -> None:
-        """Send a picture, as much of it as the line takes at once, the rest as soon as it takes more."""
-        self._answer, self._since = answer, monotonic()
-        head, body = wire.from_picture(content, question)
-        with suppress(OSError):  # the line is down, of which hear() will learn
-            sent = self._line.sendmsg([head, body])
-            assert sent >= len(head), "a line without anything on it takes a head"
-            self._unsent = body[sent - len(head) :]
-            if self._unsent:
-                self._loop.add_writer(self._line, self._send_rest)
+    def ask(self, jobs: Sequence[Job]) -> None:
+        """Send pictures, as much of them as the line takes at once, the rest as soon as it takes more."""
+        self.jobs, self._is_group, self._since = jobs, len(jobs) > 1, monotonic()
+        self._send(*wire.from_pictures([job.content for job in jobs], jobs[0].question))
+
+    async def call_s(self, pictures: int) -> float:
+        """Have a call of the engine timed; what it is asked meanwhile follows. Raises WorkerLost."""
+        if self.has_ended:
+            raise WorkerLost("the worker that was to be timed has ended")
+        self._timed = self._loop.create_future()
+        self._send(wire.head({"time": pictures}, 0), memoryview(b""))
+        return await self._timed
 
     def hear(self) -> None:
         """Take what the hand has sent."""
@@ -134,8 +145,8 @@ class ProcessHand:
             self.kill(f"it sent what is no answer ({error!r})")
 
     def busy_s(self) -> float:
-        """For how long the picture at hand has been computed; 0 where there is none."""
-        return monotonic() - self._since if self._answer is not None else 0.0
+        """For how long what is at hand has been computed; 0 where there is nothing."""
+        return monotonic() - self._since if self.jobs else 0.0
 
     def memory_bytes(self) -> int:
         """Resident memory of the process."""
@@ -147,9 +158,9 @@ class ProcessHand:
         self._process.kill()
 
     def retire(self) -> None:
-        """Close the line, which ends the process, after the picture at hand."""
+        """Close the line, which ends the process, after what is at hand."""
         self._is_retiring = True
-        if self._answer is None:
+        if not self.jobs:
             self._hang_up("it was retired")
 
     async def close(self) -> None:
@@ -164,6 +175,20 @@ class ProcessHand:
             self._process.wait()
         self._murmur.close()
         self._hang_up("it was closed")
+
+    def _send(self, head: bytes, body: memoryview) -> None:
+        if self._unsent:
+            self._unsent = memoryview(b"".join([self._unsent, head, body]))
+            return
+        try:
+            sent = self._line.sendmsg([head, body])
+        except BlockingIOError:  # a picture fills the line, and this is to time the hand
+            sent = 0
+        except OSError:  # the line is down, of which hear() will learn
+            return
+        self._unsent = body[sent - len(head) :] if sent >= len(head) else memoryview(b"".join([head, body]))[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._line, self._send_rest)
 
     def _send_rest(self) -> None:
         try:
@@ -184,15 +209,15 @@ class ProcessHand:
         self._line.close()
         if not self._opened.done():
             self._opened.set_exception(WorkerLost(f"a worker ended before it was ready: {reason}"))
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(
-                WorkerLost(
-                    "the process that computed the picture ended: if the same picture does so again, do not send it"
-                )
-            )
-        self._answer = None
+        if self._timed is not None and not self._timed.done():
+            self._timed.set_exception(WorkerLost(f"the worker that was timed ended: {reason}"))
+        left, self.jobs = self.jobs, ()
+        if left and not self._is_group:
+            lost = "the process that computed the picture ended: if the same picture does so again, do not send it"
+            left[0].settle(WorkerLost(lost))
         if not self.leaving.done():
             self.leaving.set_result(reason)
+        self._on_free(self, left if self._is_group else ())
 
     def _take(self, frame: wire.Frame) -> None:
         if not self._opened.done():
@@ -201,25 +226,22 @@ class ProcessHand:
             else:
                 self._opened.set_result(Opened(**frame.facts))
             return
-        if self._answer is None:
+        if self._timed is not None and "call_s" in frame.facts:
+            timed, self._timed = self._timed, None
+            if not timed.done():
+                timed.set_result(float(frame.facts["call_s"]))
+            return
+        if not self.jobs:
             raise ValueError("an answer without a question")
         try:
-            settle(self._answer, wire.to_answer(frame))
+            self.jobs[0].settle(wire.to_answer(frame))
         except (EngineError, DeadlinePassed) as error:
-            settle(self._answer, error)
-        self._answer = None
+            self.jobs[0].settle(error)
+        self.jobs = self.jobs[1:]
         self.answered += 1
+        if self.jobs:
+            return
         if self._is_retiring:
             self.retire()
         else:
-            self._on_free(self)
-
-
-def settle(answer: "asyncio.Future[Answer]", result: Answer | BaseException) -> None:
-    """Give an answer, unless nobody waits for it any more; the error of a picture is one."""
-    if answer.done():
-        return
-    if isinstance(result, BaseException) and not isinstance(result, PictureError):
-        answer.set_exception(result)
-    else:
-        answer.set_result(result)
+            self._on_free(self, ())

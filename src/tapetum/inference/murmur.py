@@ -9,16 +9,18 @@ import structlog
 
 _READ_BYTES = 2000
 _MOST_IN_A_SECOND = 10
+_GATHER_S = 0.05
+_MOST_READS = 64
 
 log = structlog.get_logger()
 
 
 class Murmur:
-    """Reads the standard error of process `pid` as it comes, so that the process never waits for a reader.
+    """Reads the standard error of process `pid` as it comes, so that the process hardly ever waits for a reader.
 
-    What was said in one go, up to 2 kB, is one line of the log, of which there
-    are ten a second at most; the rest is counted. A hostile picture can make a
-    decoder talk without end.
+    What was said in one go, or within a moment and up to 2 kB, is one line of
+    the log, of which there are ten a second at most; the rest is counted. A
+    hostile picture can make a decoder talk without end.
     """
 
     def __init__(self, stream: IO[bytes], pid: int) -> None:
@@ -28,7 +30,7 @@ class Murmur:
         self._said = self._left_out = 0
         os.set_blocking(stream.fileno(), False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(stream, self.hear)
+        self._loop.add_reader(stream, self._gather)
 
     def hear(self) -> bool:
         """Log what there is to read; False where there is nothing."""
@@ -50,6 +52,19 @@ class Murmur:
         log.warning("a worker says", pid=self._pid, text=text, **counted)
         self._left_out = 0
         return True
+
+    def _gather(self) -> None:
+        # The last words of a process come line by line: read at once, they would fill the log with pieces.
+        self._loop.remove_reader(self._stream)
+        self._loop.call_later(_GATHER_S, self._listen)
+
+    def _listen(self) -> None:
+        if self._stream.closed:
+            return
+        self._loop.add_reader(self._stream, self._gather)
+        for _ in range(_MOST_READS):
+            if not self.hear():
+                break
 
     def close(self) -> None:
         """Log what is left, and listen no more."""

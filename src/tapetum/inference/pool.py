@@ -1,23 +1,23 @@
 """Many hands behind one queue: bounded, supervised, and without a word of HTTP.
 
-A picture is given to one hand, once. A hand that dies, stands still or grows
-too large is replaced, and costs the picture that it had.
+A hand that dies, stands still or grows too large is replaced, and costs the
+picture that it had; of a group, the one that does it again when it is alone.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from time import perf_counter
 
 import structlog
 
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
+from tapetum.inference import grouping
 from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.hands import Hand, ProcessHand
+from tapetum.inference.hands import Free, Hand, ProcessHand
 from tapetum.inference.predictor import Picture
 from tapetum.inference.showing import Question
 from tapetum.inference.thread_hand import ThreadHand
-from tapetum.inference.work import Job, Limits, Questions, Status
+from tapetum.inference.work import Job, Limits, Predictions, Questions, Status
 
 START_S = 60.0
 WATCH_S = 0.1
@@ -35,11 +35,11 @@ class Pool:
         self.opened: Opened | None = None
         self.trouble: str | None = None
         self._plan = plan
-        self._kind: Callable[[Plan, Callable[[Hand], None]], Hand] = ProcessHand if workers else ThreadHand
+        self._kind: Callable[[Plan, Free], Hand] = ProcessHand if workers else ThreadHand
         self._size = max(1, workers)
         self._replaced = 0
         self._limits = limits
-        self._queue: deque[Job] = deque()
+        self.predictions = Predictions(limits.pixels)
         self.questions = Questions(limits.questions, at_once=max(1, self._size // 2))
         self._hands: set[Hand] = set()  # those that may be asked
         self._free: list[Hand] = []
@@ -56,29 +56,32 @@ class Pool:
     @property
     def pending(self) -> int:
         """Pictures that wait or are computed, without those of heat maps."""
-        return len(self._queue) + len(self._hands) - len(self._free) - len(self.questions.hands)
+        busy = (hand for hand in tuple(self._hands) if hand not in self.questions.hands)
+        return len(self.predictions.waiting) + sum(len(hand.jobs) for hand in busy)
 
     @property
     def status(self) -> Status:
         """How it stands; other threads than the event loop's may ask, hence the copies."""
-        first = next(iter(self._queue.copy()), None)
         return Status(
             pending=self.pending,
             limit=self._limits.pending,
-            oldest_s=0.0 if first is None else first.queue_s,
+            oldest_s=self.predictions.oldest_s,
             hands=sum(not hand.has_ended for hand in tuple(self._hands)),
             wanted=self._size,
+            group=self.predictions.group,
             replaced=self._replaced,
             memory_bytes=sum(hand.memory_bytes() for hand in tuple(self._living)),
         )
 
-    async def start(self) -> None:
-        """Open every hand. Raises the TapetumError of the first that cannot be opened."""
+    async def start(self, is_grouping: bool = False) -> None:
+        """Open every hand, and with `is_grouping` have one timed later. Raises the TapetumError of one that fails."""
         hands = await asyncio.gather(*(self._open() for _ in range(self._size)))
         for hand in hands:
             self._welcome(hand)
             self._supervise(self._tend(hand))
         self._supervise(self._watch())
+        if is_grouping:
+            self._supervise(self._find_group(hands[0]))  # the last to be given pictures at first
 
     def require_room(self, pictures: int = 1) -> None:
         """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
@@ -95,14 +98,7 @@ class Pool:
         """Take all pictures or none. Raises NotReady or Overloaded."""
         self.require_room(len(contents))
         jobs = [Job(content, self._plan.max_pixels) for content in contents]
-        waiting, coming = (sum(job.pixels for job in some) for some in (self._queue, jobs))
-        # Who waits alone keeps nobody waiting, however large.
-        if waiting and waiting + coming > self._limits.pixels:
-            raise Overloaded(
-                f"pictures of {waiting:,} pixels are waiting, and with these {coming:,} it would be more than "
-                f"{self._limits.pixels:,}: try again in a moment"
-            )
-        self._queue.extend(jobs)
+        self.predictions.take(jobs)
         self._dispatch()
         return jobs
 
@@ -117,9 +113,9 @@ class Pool:
         """Forget pictures that nobody waits for any more: those still in the queue never reach a hand."""
         for job in jobs:
             job.answer.cancel()
-            queue = self._queue if job.question is None else self.questions.waiting
-            if job.begun is None and job in queue:
-                queue.remove(job)
+            waiting = (self.predictions if job.question is None else self.questions).waiting
+            if job.begun is None and job in waiting:
+                waiting.remove(job)
 
     def follow(self, former: "Pool") -> None:
         """Count replaced hands on from another pool, whose place this one takes."""
@@ -132,7 +128,7 @@ class Pool:
         await self.close()
 
     async def close(self) -> None:
-        """End all hands, each after the picture that it has."""
+        """End all hands, each after what it has."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -152,25 +148,25 @@ class Pool:
                 hand.hear()
 
     def _dispatch(self) -> None:
-        while self._free and (self._queue or self.questions.are_due):
+        while self._free and (self.predictions.waiting or self.questions.are_due):
             hand = self._free.pop()
             if hand.has_ended:
                 continue
-            job = (self._queue or self.questions.waiting).popleft()
-            job.begun = perf_counter()
-            self.questions.begin(job, hand)
-            hand.ask(job.content, job.question, job.answer)
+            waits = self.predictions.waiting
+            jobs = self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand)
+            hand.ask(jobs)
 
-    def _on_free(self, hand: Hand) -> None:
+    def _on_free(self, hand: Hand, left: Sequence[Job]) -> None:
         self.questions.hands.discard(hand)
-        if hand in self._hands:
+        self.predictions.take_back(left)
+        if hand in self._hands and not hand.has_ended:
             self._free.append(hand)
-            self._dispatch()
+        self._dispatch()
 
     def _welcome(self, hand: Hand) -> None:
         self.trouble = None
         self._hands.add(hand)
-        self._on_free(hand)
+        self._on_free(hand, ())
 
     async def _open(self) -> Hand:
         """A hand that has opened the bundle of the others. Raises a TapetumError."""
@@ -222,13 +218,16 @@ class Pool:
                 log.error("a worker cannot be started", reason=str(error), failures=failures)
                 log.debug("its traceback", exc_info=None if isinstance(error, TapetumError) else error)
 
+    async def _find_group(self, hand: Hand) -> None:
+        self.predictions.group = await grouping.find(hand.call_s)
+
     async def _watch(self) -> None:
         """Look after what no hand can tell of itself: that it stands still, or has grown."""
         while True:
             await asyncio.sleep(WATCH_S)
             for hand in self._hands:
-                if hand.busy_s() > self._limits.hang_s:
-                    hand.kill(f"it computed one picture for longer than {self._limits.hang_s:g} s")
+                if complaint := self._limits.complaint(len(hand.jobs), hand.busy_s()):
+                    hand.kill(complaint)
                 elif not hand.leaving.done() and (held := hand.memory_bytes()) > self._limits.hand_bytes:
                     hand.leaving.set_result(f"it holds {held:,} bytes, and {self._limits.hand_bytes:,} are allowed")
 
@@ -239,7 +238,7 @@ class Pool:
             self._free.remove(hand)
 
     async def _end(self, hand: Hand) -> None:
-        while 0 < hand.busy_s() < self._limits.hang_s:
+        while 0 < hand.busy_s() < self._limits.longest_s(len(hand.jobs)):
             await asyncio.sleep(WATCH_S)
         await hand.close()
         self._living.discard(hand)

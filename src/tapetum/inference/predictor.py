@@ -13,8 +13,11 @@ import numpy as np
 from tapetum import image
 from tapetum.bundle import Bundle
 from tapetum.errors import BrokenPicture, PictureError
-from tapetum.image import DEFAULT_MAX_PIXELS
+from tapetum.image import DEFAULT_MAX_PIXELS, Read
 from tapetum.inference.engine import Engine
+from tapetum.profile import sight
+from tapetum.profile.axes import Axes
+from tapetum.profile.sight import Sight
 from tapetum.scores import softmax
 
 if TYPE_CHECKING:
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of a picture of `width` × `height`: `logits` and `probabilities` (K,), `features` (C,)."""
+    """What the model says of a picture of `width` × `height`: `logits` and `probabilities` (K,), `features` (C,).
+
+    `inference_s` is that of the call of the engine, whatever else was in it. `sight` is how the bundle's profile sees
+    it; None where there is no profile.
+    """
 
     label: str
     width: int
@@ -33,6 +40,7 @@ class Prediction:
     features: np.ndarray
     decode_s: float
     inference_s: float
+    sight: Sight | None = None
 
     @property
     def confidence(self) -> float:
@@ -48,7 +56,7 @@ class Prediction:
         return float(first - second)
 
 
-Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.to_array` makes them
+Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.read` makes them
 Result = Prediction | PictureError
 
 
@@ -58,12 +66,18 @@ def bytes_of(picture: Picture) -> memoryview:
 
 
 class Predictor:
-    """A bundle on an engine; safe to call from as many threads as the engine has streams."""
+    """A bundle on an engine; safe to call from as many threads as the engine has streams.
 
-    def __init__(self, bundle: Bundle, engine: Engine, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+    With the axes of a profile it looks at each picture as that does.
+    """
+
+    def __init__(
+        self, bundle: Bundle, engine: Engine, max_pixels: int = DEFAULT_MAX_PIXELS, axes: Axes | None = None
+    ) -> None:
         self.bundle = bundle
         self.engine = engine
         self.max_pixels = max_pixels
+        self.axes = axes
 
     @cached_property
     def cut(self) -> "Cut | None":
@@ -72,40 +86,51 @@ class Predictor:
 
         return open_cut(self.bundle)
 
-    def predict(self, pictures: Sequence[Picture]) -> list[Result]:
+    def predict(self, pictures: Sequence[Picture | Read]) -> list[Result]:
         """One result for each picture, in order: a bad picture costs its neighbours nothing."""
         results: dict[int, Result] = {}
-        arrays: dict[int, np.ndarray] = {}
-        sizes: dict[int, tuple[int, int]] = {}
+        seen: dict[int, Read] = {}
         decode_s: dict[int, float] = {}
         for row, content in enumerate(pictures):
             start = perf_counter()
             try:
-                arrays[row], sizes[row] = self._read(content)
+                seen[row] = self.read(content)
             except PictureError as error:
                 results[row] = error
             decode_s[row] = perf_counter() - start
-        if arrays:
+        if seen:
             start = perf_counter()
-            outputs = self.engine.infer(np.stack(list(arrays.values())))
+            outputs = self.engine.infer(np.stack([one.pixels for one in seen.values()]))
             inference_s = perf_counter() - start
             probabilities = softmax(outputs.logits, self.bundle.facts.temperature)
-            for row, shares, logits, features in zip(arrays, probabilities, *outputs, strict=True):
+            for row, shares, logits, features in zip(seen, probabilities, *outputs, strict=True):
                 label = self.bundle.facts.labels[shares.argmax()]
-                results[row] = Prediction(label, *sizes[row], shares, logits, features, decode_s[row], inference_s)
+                width, height = seen[row].size
+                results[row] = Prediction(
+                    label=label,
+                    width=width,
+                    height=height,
+                    probabilities=shares,
+                    logits=logits,
+                    features=features,
+                    decode_s=decode_s[row],
+                    inference_s=inference_s,
+                    sight=None if self.axes is None else sight.look(self.axes, seen[row], features),
+                )
         return [results[row] for row in range(len(pictures))]
 
-    def _read(self, picture: Picture) -> tuple[np.ndarray, tuple[int, int]]:
-        """The network's input for a picture, with the picture's width and height. Raises a PictureError."""
+    def read(self, picture: Picture | Read) -> Read:
+        """The network's input for a picture, which may be one already. Raises a PictureError."""
         spec = self.bundle.facts.preprocess
+        if isinstance(picture, Read):
+            return picture
         if isinstance(picture, bytes):
-            decoded = image.decode(picture, self.max_pixels)
-            return image.to_array(decoded, spec), decoded.size
+            return image.read(picture, spec, self.max_pixels)
         if picture.shape != (spec.height, spec.width, 3):
             raise BrokenPicture(
                 f"the pixels are {picture.shape}: the model takes {(spec.height, spec.width, 3)}; ask for its metadata"
             )
-        return picture, (spec.width, spec.height)
+        return Read(picture, (spec.width, spec.height))
 
     def predict_files(self, paths: Iterable[Path], threads: int) -> Iterator[Result]:
         """One result for each file, in order; a file that cannot be read is a BrokenPicture."""

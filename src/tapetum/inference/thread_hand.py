@@ -2,22 +2,23 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from tapetum.inference import hand as hands
-from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.hands import Hand, settle
-from tapetum.inference.predictor import Picture, Predictor
-from tapetum.inference.showing import Answer, Question
+from tapetum.inference.hand import Opened, Plan, Said
+from tapetum.inference.hands import Free
+from tapetum.inference.predictor import Predictor
+from tapetum.inference.work import Job
 
 
 class ThreadHand:
     """The predictor on a thread of the front: nothing to start, but nothing that can be killed either."""
 
-    def __init__(self, plan: Plan, on_free: Callable[[Hand], None]) -> None:
+    def __init__(self, plan: Plan, on_free: Free) -> None:
         self.pid = os.getpid()
+        self.jobs: Sequence[Job] = ()
         self.answered = 0
         self.has_ended = False
         self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -32,12 +33,18 @@ class ThreadHand:
         self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
         return opened
 
-    def ask(self, content: Picture, question: Question | None, answer: "asyncio.Future[Answer]") -> None:
-        """Hand a picture to the thread."""
+    def ask(self, jobs: Sequence[Job]) -> None:
+        """Hand pictures to the thread."""
         assert self._predictor is not None
-        work = partial(hands.answer, self._predictor, content, question)
-        running = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        running.add_done_callback(lambda done: self._heard(done, answer))
+        self.jobs = jobs
+        work = partial(hands.answers, self._predictor, [job.content for job in jobs], jobs[0].question)
+        asyncio.get_running_loop().run_in_executor(self._thread, work).add_done_callback(self._heard)
+
+    async def call_s(self, pictures: int) -> float:
+        """Seconds of a call of the engine with so many pictures, measured on the thread."""
+        assert self._predictor is not None
+        work = partial(hands.call_s, self._predictor, pictures)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def hear(self) -> None:
         """Not needed: the thread speaks for itself."""
@@ -58,11 +65,13 @@ class ThreadHand:
         self._thread.shutdown(wait=False)
 
     async def close(self) -> None:
-        """Wait for the picture at hand."""
+        """Wait for the pictures at hand."""
         await asyncio.to_thread(self._thread.shutdown)
         self._predictor = None  # its memory is the front's, which may go on
 
-    def _heard(self, done: "asyncio.Future[Answer]", answer: "asyncio.Future[Answer]") -> None:
-        settle(answer, done.exception() or done.result())
-        self.answered += 1
-        self._on_free(self)
+    def _heard(self, done: "asyncio.Future[list[Said]]") -> None:
+        for job, said in zip(self.jobs, done.result(), strict=True):
+            job.settle(said)
+            self.answered += 1
+        self.jobs = ()
+        self._on_free(self, ())

@@ -20,7 +20,7 @@ class TorchEngine:
 
     def __init__(self, network: Network, spec: Preprocess, device: str) -> None:
         self.device = device
-        self._network = network.eval().to(device)
+        self._network = network.eval().to(device).to(memory_format=torch.channels_last)  # ResNet-50: a fifth less
         self._spec = spec
 
     @torch.inference_mode()
@@ -40,6 +40,9 @@ def open_engine(bundle: Bundle, precision: Wanted, streams: int, device: Device)
     if device == "cuda" and not has_cuda:
         raise EngineError("torch finds no CUDA device: check the driver, or set the device to auto or cpu")
     facts = bundle.facts
+    if not has_cuda or device == "cpu":
+        # A call computes where it is made, as in the other engines: workers side by side would fight for the cores.
+        torch.set_num_threads(1)
     made = {**facts.recipe.get("model", {}), "architecture": facts.architecture, "pretrained": False}
     network = Network(Model.model_validate(made), len(facts.labels), facts.preprocess)
     try:

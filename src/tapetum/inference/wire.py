@@ -6,16 +6,18 @@ picture has taken over can send the front wrong numbers, and nothing worse.
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from tapetum import errors
-from tapetum.errors import EngineError, PictureError
+from tapetum.errors import EngineError, PictureError, TapetumError
 from tapetum.inference.explain import Explanation
 from tapetum.inference.predictor import Picture, Prediction, bytes_of
 from tapetum.inference.showing import Answer, Question, Shown
+from tapetum.profile.sight import Sight
 
 _HEAD = struct.Struct(">II")
 _ARRAYS = ("probabilities", "logits", "features")
@@ -60,31 +62,40 @@ def take(received: bytearray, most_bytes: int) -> Frame | None:
     return frame
 
 
-def from_picture(picture: Picture, question: Question | None) -> tuple[bytes, memoryview]:
-    """The head of a frame with a picture and what is asked of it, and the picture's bytes where they lie."""
-    content = bytes_of(picture)
-    facts: dict[str, Any] = {} if isinstance(picture, bytes) else {"shape": picture.shape}
+def from_pictures(pictures: Sequence[Picture], question: Question | None) -> tuple[bytes, memoryview]:
+    """The head of a frame with pictures and what is asked of them, and their bytes, of a single one where they lie."""
+    contents = [bytes_of(picture) for picture in pictures]
+    content = contents[0] if len(contents) == 1 else memoryview(b"".join(contents))
+    shapes = [None if isinstance(picture, bytes) else picture.shape for picture in pictures]
+    facts: dict[str, Any] = {"sizes": [len(each) for each in contents], "shapes": shapes}
     if question is not None:
         facts["question"] = asdict(question)
     return head(facts, len(content)), content
 
 
-def to_picture(frame: Frame) -> tuple[Picture, Question | None]:
-    """The picture in a frame, and what is asked of it."""
-    shape, question = frame.facts.get("shape"), frame.facts.get("question")
-    picture = frame.content if shape is None else np.frombuffer(frame.content, np.uint8).reshape(shape)
-    return picture, None if question is None else Question(**question)
+def to_pictures(frame: Frame) -> tuple[list[Picture], Question | None]:
+    """The pictures in a frame, in order, and what is asked of them."""
+    pictures: list[Picture] = []
+    start = 0
+    for size, shape in zip(frame.facts["sizes"], frame.facts["shapes"], strict=True):
+        content = frame.content[start : start + size]  # of a single one no copy
+        pictures.append(content if shape is None else np.frombuffer(content, np.uint8).reshape(shape))
+        start += size
+    question = frame.facts.get("question")
+    return pictures, None if question is None else Question(**question)
 
 
-def from_answer(answer: Answer) -> bytes:
-    """A prediction, a heat map, or the error of a picture, as a frame."""
-    if isinstance(answer, PictureError):
+def from_answer(answer: Answer | TapetumError) -> bytes:
+    """A prediction, a heat map, or an error as a frame."""
+    if isinstance(answer, TapetumError):
         return head(from_error(answer), 0)
     if isinstance(answer, Shown):
         return _from_shown(answer)
-    content = b"".join(np.asarray(getattr(answer, name), np.float64).tobytes() for name in _ARRAYS)
+    sight = np.zeros(0) if answer.sight is None else answer.sight.to_row()
+    arrays = [*(getattr(answer, name) for name in _ARRAYS), sight]
+    content = b"".join(np.asarray(values, np.float64).tobytes() for values in arrays)
     facts = {name: getattr(answer, name) for name in _SCALARS}
-    return head(facts | {"shape": [len(getattr(answer, name)) for name in _ARRAYS]}, len(content)) + content
+    return head(facts | {"shape": [len(values) for values in arrays]}, len(content)) + content
 
 
 def _from_shown(shown: Shown) -> bytes:
@@ -117,13 +128,14 @@ def to_answer(frame: Frame) -> Answer:
     values = np.frombuffer(frame.content, np.float64)
     arrays: dict[str, Any] = {}
     start = 0
-    for name, size in zip(_ARRAYS, frame.facts["shape"], strict=True):
+    for name, size in zip((*_ARRAYS, "sight"), frame.facts["shape"], strict=True):
         arrays[name] = values[start : start + size]
         start += size
     if start != len(values):
         raise ValueError(f"{len(values)} numbers for arrays of {frame.facts['shape']}")
     scalars = {name: frame.facts[name] for name in _SCALARS}
-    return Prediction(**scalars, **arrays)
+    row = arrays.pop("sight")
+    return Prediction(**scalars, **arrays, sight=Sight.from_row(row.astype(np.float32)) if len(row) else None)
 
 
 def _to_shown(frame: Frame) -> Shown:
@@ -141,8 +153,8 @@ def _to_shown(frame: Frame) -> Shown:
     return Shown(explanation, frame.content[size:])
 
 
-def to_error(frame: Frame) -> errors.TapetumError:
+def to_error(frame: Frame) -> TapetumError:
     """The error in a frame; one of another tree becomes an EngineError."""
     kind = getattr(errors, str(frame.facts["error"]), EngineError)
     message = str(frame.facts["message"])
-    return kind(message) if isinstance(kind, type) and issubclass(kind, errors.TapetumError) else EngineError(message)
+    return kind(message) if isinstance(kind, type) and issubclass(kind, TapetumError) else EngineError(message)

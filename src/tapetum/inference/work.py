@@ -1,14 +1,25 @@
-"""What a pool is given, and what can be seen of it."""
+"""What a pool is given, in which order a hand gets it, and what can be seen of it."""
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from tapetum import containers
-from tapetum.errors import Overloaded
+from tapetum.errors import Overloaded, PictureError
+from tapetum.inference.grouping import SIZES
 from tapetum.inference.predictor import Picture, bytes_of
 from tapetum.inference.showing import Answer, Question
+
+# To decode such a picture takes a hand some 2 ms, about as long as a call of the engine. Larger ones would keep
+# the others of their group waiting for what a group does not shorten.
+_SMALL_PIXELS = 250_000
+_SMALL_BYTES = 1_000_000
+# Of what one picture may take: who else is in a group that stands still has time left to be computed alone. Groups
+# take some hundredths of a second; a machine that is busy must not end those that get on.
+_SHARE_OF_A_GROUP = 0.25
+_LEAST_OF_A_GROUP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -24,13 +35,26 @@ class Limits:
     hang_s: float
     hand_bytes: int
 
+    def longest_s(self, pictures: int) -> float:
+        """For how long a hand may compute what it has."""
+        if pictures <= 1:
+            return self.hang_s
+        return min(self.hang_s, max(_LEAST_OF_A_GROUP_S, self.hang_s * _SHARE_OF_A_GROUP))
+
+    def complaint(self, pictures: int, busy_s: float) -> str | None:
+        """Why a hand is to end that has computed so many for so long; None where it may go on."""
+        if busy_s <= self.longest_s(pictures):
+            return None
+        what = "one picture" if pictures == 1 else f"{pictures} pictures"
+        return f"it computed {what} for longer than {self.longest_s(pictures):g} s"
+
 
 @dataclass(frozen=True)
 class Status:
     """How a pool stands: of `limit` pictures `pending` wait or are computed, the first in the queue for `oldest_s`.
 
-    `hands` are those that take pictures, of `wanted`; `replaced` counts those that had to be. `memory_bytes` is that
-    of all processes, also of those that start or end.
+    `hands` are those that take pictures, of `wanted`, up to `group` at a time; `replaced` counts those that had to be.
+    `memory_bytes` is that of all processes, also of those that start or end.
     """
 
     pending: int
@@ -38,6 +62,7 @@ class Status:
     oldest_s: float
     hands: int
     wanted: int
+    group: int
     replaced: int
     memory_bytes: int
 
@@ -57,6 +82,21 @@ class Job:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()
         self.begun: float | None = None
+        self.was_lost = False  # with a group, by the death of a hand
+
+    def settle(self, result: Answer | Exception) -> None:
+        """Give the answer, unless nobody waits for it any more; the error of a picture is one."""
+        if self.answer.done():
+            return
+        if isinstance(result, Exception) and not isinstance(result, PictureError):
+            self.answer.set_exception(result)
+        else:
+            self.answer.set_result(result)
+
+    @property
+    def may_share(self) -> bool:
+        """Whether it may be computed in a group."""
+        return self.pixels <= _SMALL_PIXELS and self.size <= _SMALL_BYTES and not self.was_lost
 
     @property
     def age_s(self) -> float:
@@ -67,6 +107,48 @@ class Job:
     def queue_s(self) -> float:
         """How long it waited for a hand, or has waited."""
         return (perf_counter() if self.begun is None else self.begun) - self.arrived
+
+
+class Predictions:
+    """Pictures to predict, of `most_pixels` in all; a hand is given up to `group` at a time."""
+
+    def __init__(self, most_pixels: int) -> None:
+        self.waiting: deque[Job] = deque()
+        self.group = 1
+        self._most_pixels = most_pixels
+
+    @property
+    def oldest_s(self) -> float:
+        """How long the first has waited; 0 where none waits. Other threads may ask, hence the copy."""
+        first = next(iter(self.waiting.copy()), None)
+        return 0.0 if first is None else first.queue_s
+
+    def take(self, jobs: Sequence[Job]) -> None:
+        """Have all wait, or none. Raises Overloaded."""
+        waiting, coming = (sum(job.pixels for job in some) for some in (self.waiting, jobs))
+        # Who waits alone keeps nobody waiting, however large.
+        if waiting and waiting + coming > self._most_pixels:
+            raise Overloaded(
+                f"pictures of {waiting:,} pixels are waiting, and with these {coming:,} it would be more than "
+                f"{self._most_pixels:,}: try again in a moment"
+            )
+        self.waiting.extend(jobs)
+
+    def give(self, hands: int) -> list[Job]:
+        """The next for one of so many free hands: one, unless more wait than there are such hands."""
+        share = min(self.group, -(-len(self.waiting) // hands))
+        size = max(size for size in SIZES if size <= share)
+        jobs = [_next(self.waiting)]
+        while len(jobs) < size and jobs[0].may_share and self.waiting[0].may_share:
+            jobs.append(_next(self.waiting))
+        return jobs
+
+    def take_back(self, jobs: Sequence[Job]) -> None:
+        """Have a group wait again, before all others and each to be computed alone, which shows whose fault it was."""
+        for job in reversed(jobs):
+            if not job.answer.done():
+                job.was_lost, job.begun = True, None
+                self.waiting.appendleft(job)
 
 
 class Questions:
@@ -91,10 +173,10 @@ class Questions:
         """Whether one waits that a hand may be given."""
         return bool(self.waiting) and len(self.hands) < self._at_once
 
-    def begin(self, job: Job, hand: object) -> None:
-        """Note that a hand has a job, where that is a question."""
-        if job.question is not None:
-            self.hands.add(hand)
+    def give(self, hand: object) -> list[Job]:
+        """The next, for this hand."""
+        self.hands.add(hand)
+        return [_next(self.waiting)]
 
     def take(self, job: Job) -> Job:
         """Have a job wait. Raises Overloaded."""
@@ -106,3 +188,9 @@ class Questions:
         """Raise Overloaded where no more can wait."""
         if self.pending >= self._limit:
             raise Overloaded(f"{self._limit} heat maps wait or are made, and no more may: try again in a moment")
+
+
+def _next(waiting: deque[Job]) -> Job:
+    job = waiting.popleft()
+    job.begun = perf_counter()
+    return job

@@ -1,9 +1,13 @@
 """What an architecture offers; Network adds normalisation before it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import nn
+
+from tapetum.errors import ConfigError
+from tapetum.image import Preprocess
 
 
 class Backbone(nn.Module, ABC):
@@ -36,3 +40,17 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward_head(self, features: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) -> logits (N, K)."""
+
+
+def require_preprocess(architecture: str, learned: Mapping[str, object], spec: Preprocess) -> None:
+    """Raise ConfigError where pictures would reach weights otherwise than those they were `learned` from."""
+    differing = [
+        f"image.{key}={list(value) if isinstance(value, tuple) else value}"
+        for key, value in learned.items()
+        if getattr(spec, key) != value
+    ]
+    if differing:
+        raise ConfigError(
+            f"the pretrained weights of {architecture} were learned from other values: "
+            f"set {' '.join(text.replace(' ', '') for text in differing)}"
+        )

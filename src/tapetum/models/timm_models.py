@@ -12,7 +12,7 @@ from torch import nn
 
 from tapetum.errors import ConfigError, DownloadError
 from tapetum.image import Preprocess
-from tapetum.models.backbone import Backbone
+from tapetum.models.backbone import Backbone, require_preprocess
 from tapetum.recipe import Model
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # in the order in which timm asks for them
@@ -88,9 +88,9 @@ def names() -> list[str]:
 
 def build(choices: Model, n_classes: int, spec: Preprocess) -> Backbone:
     """A model of timm for pictures of `spec`. Raises ConfigError, and DownloadError for pretrained weights."""
-    offered = offer_of(choices.architecture)
+    offered = _offer_of(choices.architecture)
     if choices.pretrained:
-        require_preprocess(choices.architecture, offered, spec)
+        _require_preprocess(choices.architecture, offered, spec)
         _require_reachable(choices.architecture, offered)
     sized: dict[str, Any] = {"img_size": (spec.height, spec.width)} if offered.fixed_input_size else {}
     try:
@@ -112,7 +112,7 @@ def build(choices: Model, n_classes: int, spec: Preprocess) -> Backbone:
     return _in_parts(model, choices.architecture, spec)
 
 
-def offer_of(architecture: str) -> PretrainedCfg:
+def _offer_of(architecture: str) -> PretrainedCfg:
     """What timm says of the weights it offers."""
     try:
         return timm.get_pretrained_cfg(architecture) or PretrainedCfg()
@@ -122,21 +122,11 @@ def offer_of(architecture: str) -> PretrainedCfg:
         raise ConfigError(f"{architecture!r}: timm has no weights {tag!r} of {name}; it has {tags}") from error
 
 
-def require_preprocess(architecture: str, offered: PretrainedCfg, spec: Preprocess) -> None:
-    """Raise ConfigError where pictures would reach the weights otherwise than those they were learned from."""
+def _require_preprocess(architecture: str, offered: PretrainedCfg, spec: Preprocess) -> None:
     if not offered.has_weights:
         raise ConfigError(f"model.pretrained is true, and timm offers no weights of {architecture}: set it to false")
     learned = {"mean": tuple(offered.mean), "std": tuple(offered.std), "kernel": offered.interpolation}
-    differing = [
-        f"image.{key}={list(value) if isinstance(value, tuple) else value}"
-        for key, value in learned.items()
-        if getattr(spec, key) != value
-    ]
-    if differing:
-        raise ConfigError(
-            f"the pretrained weights of {architecture} were learned from other values: "
-            f"set {' '.join(text.replace(' ', '') for text in differing)}"
-        )
+    require_preprocess(architecture, learned, spec)
 
 
 def _require_reachable(architecture: str, offered: PretrainedCfg) -> None:

@@ -16,6 +16,7 @@ from tapetum.settings import Settings
 from tapetum.watch import letters, mail, rules
 from tapetum.watch.account import Account, account
 from tapetum.watch.alerting import Alerting, Notice, Value
+from tapetum.watch.drift import Drift
 from tapetum.watch.letters import Place
 from tapetum.watch.outbox import Letter, Outbox
 from tapetum.watch.sampler import Sampler
@@ -28,7 +29,7 @@ CLOSE_S = 3.0
 log = structlog.get_logger()
 
 
-def measures(window: Window, system: Sampler[SystemFigures], least: int) -> dict[str, Value]:
+def measures(window: Window, system: Sampler[SystemFigures], drift: Drift, least: int) -> dict[str, Value]:
     """What the rules are about, by the names that they have for it.
 
     Shares and averages are unknown where fewer than `least` requests or predictions are in the window.
@@ -46,8 +47,18 @@ def measures(window: Window, system: Sampler[SystemFigures], least: int) -> dict
         confidence = window.model().confidence
         return confidence.min if confidence else None
 
+    def accuracy_loss() -> float | None:
+        verdict = drift.verdict
+        return None if verdict is None else verdict.loss_at_least if verdict.drifted else 0.0
+
+    def drifted() -> float | None:
+        verdict = drift.verdict
+        return None if verdict is None else len(verdict.drifted) / len(verdict.distances)
+
     return {
         "error_rate": error_rate,
+        "accuracy_loss": accuracy_loss,
+        "drift": drifted,
         "confidence_average": confidence_average,
         "confidence_minimum": confidence_minimum,
         "cpu": lambda: system.latest.cpu.share,

@@ -38,7 +38,7 @@ class AlertStatus(BaseModel):
     """Where one alert stands."""
 
     name: str
-    severity: Literal["warning", "critical"]
+    severity: Literal["ticket", "warning", "critical"]
     state: State = Field(description="pending: the value is bad, but not yet for long enough.")
     metric: str
     value: float | None = Field(description="At the last look; null where it is unknown, or too little traffic.")

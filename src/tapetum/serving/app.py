@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,14 @@ from tapetum.bundle import Facts
 from tapetum.errors import ConfigError
 from tapetum.inference.hand import Opened
 from tapetum.logs.journal import Journal
+from tapetum.profile.reference import Reference
 from tapetum.serving import (
     admin_routes,
     alert_routes,
+    card_routes,
     explaining,
+    feedback_routes,
+    home,
     logging_status,
     operations,
     problems,
@@ -46,7 +51,11 @@ from tapetum.serving.record import InFlight, Observer
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
+from tapetum.watch.drift import EVERY_S, Drift
+from tapetum.watch.feedback import Feedback
+from tapetum.watch.keeper import Keeper
 from tapetum.watch.sampler import Sampler
+from tapetum.watch.shelf import Shelf
 from tapetum.watch.system import System
 from tapetum.watch.window import Window
 
@@ -69,23 +78,33 @@ def create_app(
     instruments = Instruments(settings.low_confidence)
     instruments.sources.append(partial(logging_status.readings, journal))
     window = Window(settings.window_s, settings.low_confidence, monotonic)
+    access = Access(settings)
+    feedback = Feedback(settings.feedback_requests, settings.feedback_age_s, monotonic)
+    keeper = _keeper(settings)
+    drift = Drift(settings.drift_window)
 
-    def follow(facts: Facts, opened: Opened) -> None:
+    def follow(facts: Facts, opened: Opened, reference: Reference | None) -> None:
         instruments.expect_model(facts.labels, settings.engine, opened.device)
         window.expect(facts.labels, facts.version)
+        feedback.expect(facts.labels, facts.version)
+        drift.expect(facts.labels, facts.version, reference)
 
     model = Model(settings, on_failure, follow)
     machine = System()
     system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
+    comparisons = Sampler(drift.look, None, every_s=EVERY_S)
     in_flight = InFlight()
     alarm = Alarm(
         settings,
-        measures(window, system, settings.alert_min_requests),
+        measures(window, system, drift, settings.alert_min_requests),
         lambda: model.facts.name if model.is_loaded else "tapetum",
     )
     instruments.sources += [readings.of_requests(in_flight), readings.of_model(model, settings.engine)]
     instruments.sources += [system_readings.of_system(system), system_readings.of_gpus(gpus), alarm.readings]
-    observers: list[Observer] = [instruments.observe, window.observe]
+    instruments.sources += [readings.of_drift(drift), feedback_routes.readings(feedback, keeper)]
+    observers: list[Observer] = [instruments.observe, window.observe, drift.observe]
+    if access.to_tell:  # else nobody can speak of an answer
+        observers.append(feedback.observe)
     spans = _open_spans() if settings.otel_traces_exporter == "otlp" else None
     if spans is not None:
         observers.append(spans.observe)
@@ -95,13 +114,19 @@ def create_app(
         tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
         system.start()
         gpus.start()
+        comparisons.start()
+        if keeper is not None:
+            keeper.start()
         yield
         system.stop()
         gpus.stop()
+        comparisons.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
         await model.close()
+        if keeper is not None:
+            await asyncio.to_thread(keeper.close)
         if spans is not None:
             await asyncio.to_thread(spans.close)
         # Some servers end the process without Python's own end, by the signal that they were stopped with.
@@ -116,21 +141,27 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
-    app.state.access = Access(settings)
+    app.state.access = access
     app.state.model = model
     app.state.instruments = instruments
     app.state.window = window
+    app.state.drift = drift
     app.state.system = system
     app.state.gpus = gpus
     app.state.alarm = alarm
     app.state.observers = observers
     app.state.door = Door(model, observers)
     app.state.journal = journal
+    app.state.feedback = feedback
+    app.state.keeper = keeper
     app.state.store = Store(settings.max_held_bytes)
     app.state.unloaded = set()  # names of models that are not offered under /v2 at present
     routes.install(app)
     app.include_router(routes.router)
+    app.include_router(home.router)
+    app.include_router(card_routes.router)
     app.include_router(explaining.router)
+    app.include_router(feedback_routes.router)
     app.include_router(operations.router)
     app.include_router(alert_routes.router)
     app.include_router(logging_status.router)
@@ -160,7 +191,17 @@ def create_app(
     app.state.lane = Lane(app, observers, in_flight, settings.max_body_bytes)
     instruments.expect_routes(_expected(app))
     app.state.paths = Paths(str(route.path) for route in iter_route_contexts(app.routes))
+    app.state.page = home.Page(app.state.paths, settings)
     return app
+
+
+def _keeper(settings: Settings) -> Keeper | None:
+    """What keeps pictures; None where that is not wanted."""
+    if settings.keep_pictures_dir is None:
+        return None
+    bounds = (settings.keep_pictures_max_bytes, settings.keep_pictures_max_age_s)
+    open_shelf = partial(Shelf, settings.keep_pictures_dir, *bounds)
+    return Keeper(open_shelf, settings.keep_pictures_share, settings.low_confidence, partial(datetime.now, UTC))
 
 
 def _open_spans() -> "Spans":

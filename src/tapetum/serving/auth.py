@@ -1,7 +1,7 @@
 """Who may ask for what: keys from secret files, and the dependencies that guard the routes.
 
 Every route stands behind one of the dependencies `probing`, `predicting`,
-`observing` and `administering`, or in `OPEN`.
+`telling`, `observing` and `administering`, or in `OPEN`.
 """
 
 import hmac
@@ -18,9 +18,10 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from tapetum import settings as names
 from tapetum.errors import ConfigError, SwitchedOff, Unauthorised
+from tapetum.serving.paths import ASSET
 from tapetum.settings import Settings
 
-OPEN = {"/", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
+OPEN = {"/", ASSET, "/docs", "/docs/oauth2-redirect", "/openapi.json"}
 API_KEY = "X-API-Key"
 SHORTEST_KEY = 16
 
@@ -98,6 +99,7 @@ class Access:
             )
         self.to_probe = callers + operators if settings.probes_need_key else ()
         self.to_predict = callers + operators if callers else ()
+        self.to_tell = callers + operators
         self.to_observe = operators or callers
         self.to_administer = operators
 
@@ -131,11 +133,16 @@ def offered(request: Request) -> str:
 Offered = Annotated[str, Depends(_offered)]
 
 
-def _guard(choose: Callable[[Access], tuple[Keys, ...]], is_open_without_keys: bool) -> Callable[..., Awaitable[None]]:
+def _guard(
+    choose: Callable[[Access], tuple[Keys, ...]], switched_on_by: tuple[str, ...] = ()
+) -> Callable[..., Awaitable[None]]:
+    """What lets holders of keys in; without any it lets all in, or nobody where settings switch a route on."""
+
     async def guard(request: Request, offered: Offered) -> None:
         keys = choose(request.app.state.access)
-        if not keys and not is_open_without_keys:
-            raise SwitchedOff(f"this is off: set {names.variable('operator_keys_file')} to offer it to operators")
+        if not keys and switched_on_by:
+            variables = " or ".join(names.variable(setting) for setting in switched_on_by)
+            raise SwitchedOff(f"this is off: set {variables} to offer it to holders of a key")
         if keys and not any(known.hold(offered) for known in keys):
             found = "is none that opens this" if offered else "is missing"
             raise Unauthorised(f"the key {found}: send one as `Authorization: Bearer KEY` or as `{API_KEY}: KEY`")
@@ -143,8 +150,9 @@ def _guard(choose: Callable[[Access], tuple[Keys, ...]], is_open_without_keys: b
     return guard
 
 
-probing = _guard(lambda access: access.to_probe, is_open_without_keys=True)
-predicting = _guard(lambda access: access.to_predict, is_open_without_keys=True)
-observing = _guard(lambda access: access.to_observe, is_open_without_keys=True)
-administering = _guard(lambda access: access.to_administer, is_open_without_keys=False)
-GUARDS = (probing, predicting, observing, administering)
+probing = _guard(lambda access: access.to_probe)
+predicting = _guard(lambda access: access.to_predict)
+telling = _guard(lambda access: access.to_tell, ("api_keys_file", "operator_keys_file"))
+observing = _guard(lambda access: access.to_observe)
+administering = _guard(lambda access: access.to_administer, ("operator_keys_file",))
+GUARDS = (probing, predicting, telling, observing, administering)

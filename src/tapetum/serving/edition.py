@@ -16,6 +16,8 @@ from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.pool import Pool
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
+from tapetum.profile import reference
+from tapetum.profile.reference import Reference
 from tapetum.settings import Settings
 
 
@@ -27,7 +29,9 @@ class Edition:
 
     def __init__(self, settings: Settings) -> None:
         self._path = Path(os.path.realpath(settings.bundle))
+        self._is_grouping = settings.grouping == "auto"
         self._facts: Facts | None = None
+        self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
             Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
             machine.cores() if settings.workers is None else settings.workers,
@@ -39,6 +43,11 @@ class Edition:
                 settings.worker_max_bytes,
             ),
         )
+
+    @property
+    def path(self) -> Path:
+        """Where its files lie."""
+        return self._path
 
     @property
     def is_open(self) -> bool:
@@ -56,14 +65,22 @@ class Edition:
         """What its hands have opened; None until they have."""
         return self.pool.opened
 
+    @property
+    def test_accuracy(self) -> float | None:
+        """On the test part, in the precision served, as the bundle states it; None where it does not."""
+        if self._facts is None or self.opened is None:
+            return None
+        scores = self._facts.scores.get(self.opened.precision)
+        return scores.accuracy.value if scores else None
+
     async def open(self) -> None:
         """Verify the bundle here and in every hand, where it also proves itself on its golden pictures.
 
         Raises whatever is in the way, a TapetumError as a rule; then no hand is left.
         """
         try:
-            digest, facts = await asyncio.to_thread(_read, self._path)
-            await self.pool.start()
+            digest, facts, profile = await asyncio.to_thread(_read, self._path)
+            await self.pool.start(is_grouping=self._is_grouping)
             assert self.opened is not None
             # Read before any hand began, so equal to what each read last: nothing changed under any of them.
             if self.opened.digest != digest:
@@ -71,7 +88,7 @@ class Edition:
         except BaseException:
             await self.pool.close()
             raise
-        self._facts = facts
+        self._facts, self.reference = facts, profile
 
     async def ask(
         self, submit: Callable[[], list[Job]], timeout_s: float, gone: Awaitable[None]
@@ -111,10 +128,11 @@ def _result(job: Job, timeout_s: float) -> Answer | Exception:
     return job.answer.exception() or job.answer.result()  # type: ignore[return-value]
 
 
-def _read(path: Path) -> tuple[str, Facts]:
-    """The digest of a bundle, and then its facts. Raises BundleError."""
+def _read(path: Path) -> tuple[str, Facts, Reference | None]:
+    """The digest of a bundle, and then its facts and its profile. Raises BundleError."""
     try:
         digest = files.sha256(path / bundles.FACTS)
     except OSError:  # which load_sealed has better words for
         digest = ""
-    return digest, bundles.load_sealed(path).facts
+    bundle = bundles.load_sealed(path)
+    return digest, bundle.facts, reference.load(bundle)

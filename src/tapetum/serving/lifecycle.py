@@ -13,6 +13,7 @@ from tapetum.inference.hand import Opened
 from tapetum.inference.predictor import Picture
 from tapetum.inference.showing import Form, Question, Shown
 from tapetum.inference.work import Job, Status
+from tapetum.profile.reference import Reference
 from tapetum.serving.edition import Edition
 from tapetum.serving.record import Outcome
 from tapetum.settings import Settings
@@ -38,7 +39,10 @@ class Model:
     """
 
     def __init__(
-        self, settings: Settings, on_failure: Callable[[], None], on_change: Callable[[Facts, Opened], None]
+        self,
+        settings: Settings,
+        on_failure: Callable[[], None],
+        on_change: Callable[[Facts, Opened, Reference | None], None],
     ) -> None:
         self.failure: Exception | None = None
         self.is_draining = False
@@ -204,7 +208,7 @@ class Model:
     def _serve(self, edition: Edition, event: str, **fields: str) -> None:
         """Tell everyone what is served from now on."""
         assert edition.opened is not None
-        self._on_change(edition.facts, edition.opened)
+        self._on_change(edition.facts, edition.opened, edition.reference)
         facts = edition.facts
         log.info(event, name=facts.name, version=facts.version, precision=edition.opened.precision, **fields)
 

@@ -17,7 +17,11 @@ from tapetum.serving.paths import Paths
 from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal, to_fields
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_QUIET = {"/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"}
+# What is asked again and again: by probes, by Prometheus, and by each page at `/` that someone looks at.
+_QUIET = {
+    *("/health", "/ready", "/metrics", "/v2/health/live", "/v2/health/ready"),
+    *("/api-stats", "/model-stats", "/system-info", "/alerts/status"),
+}
 _OF_IDS = {problems.REQUEST_ID.lower().encode(), tracing.TRACEPARENT.encode(), tracing.TRACESTATE.encode()}
 _CLIENT_CLOSED = 499  # nginx's number for a caller who left
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
@@ -117,7 +121,9 @@ class Identity:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).update(carried)
+                headers = MutableHeaders(scope=message)
+                for name, value in carried.items():
+                    headers.setdefault(name, value)  # an answer's own policy is stricter
             sent += len(message.get("body", b""))
             await send(message)
 

@@ -7,9 +7,12 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from tapetum.serving.auth import observing
+from tapetum.serving.feedback_routes import TheFeedback
 from tapetum.serving.problems import MEDIA_TYPE, Problem
 from tapetum.serving.routes import ModelName, TheModel, name_of
-from tapetum.watch.figures import ApiFigures, ModelFigures
+from tapetum.watch.drift import Drift, DriftFigures
+from tapetum.watch.feedback import RealisedFigures
+from tapetum.watch.figures import ApiFigures, ModelFigures, Number
 from tapetum.watch.sampler import Sampler
 from tapetum.watch.system_figures import GpuReport, SystemFigures
 from tapetum.watch.window import Window
@@ -29,6 +32,11 @@ class ModelStats(ModelFigures):
     model: ModelName | None = Field(description="null until it is loaded.")
     device: str | None = Field(description="Where it computes; null until it is loaded.")
     last_reload: LastReload | None = Field(description="null where there was none.")
+    test_accuracy: Number | None = Field(
+        description="On the test part, in the precision served, as the bundle states it; null where it does not."
+    )
+    realised: RealisedFigures = Field(description="How many answers were right, by feedback.")
+    drift: DriftFigures = Field(description="The last predictions beside the profile of the bundle.")
 
 
 class SystemInfo(SystemFigures):
@@ -40,6 +48,11 @@ class SystemInfo(SystemFigures):
 async def _window(request: Request) -> Window:
     window: Window = request.app.state.window
     return window
+
+
+async def _drift(request: Request) -> Drift:
+    drift: Drift = request.app.state.drift
+    return drift
 
 
 async def _system(request: Request) -> Sampler[SystemFigures]:
@@ -64,7 +77,9 @@ async def api_stats(window: TheWindow) -> ApiFigures:
 
 
 @router.get("/model-stats")
-async def model_stats(window: TheWindow, model: TheModel) -> ModelStats:
+async def model_stats(
+    window: TheWindow, model: TheModel, feedback: TheFeedback, drift: Annotated[Drift, Depends(_drift)]
+) -> ModelStats:
     """Predictions of the last TAPETUM_WINDOW_S seconds: times, confidence, classes, and whether all is well."""
     # A service that drains still answers what comes.
     figures = window.model(None if model.is_draining else model.obstacle)
@@ -73,7 +88,10 @@ async def model_stats(window: TheWindow, model: TheModel) -> ModelStats:
         **dict(figures),
         model=name_of(model.facts) if model.is_loaded else None,
         device=model.device,
+        drift=drift.figures(),
         last_reload=last and LastReload(at=last.at, swapped=last.reason is None, reason=last.reason),
+        test_accuracy=model.edition.test_accuracy,
+        realised=feedback.figures(),
     )
 
 

@@ -7,6 +7,7 @@ from starlette.routing import compile_path
 MODEL = "/v2/models/{name}"
 VERSION = f"{MODEL}/versions/{{version}}"
 INFER, INFER_VERSION = f"{MODEL}/infer", f"{VERSION}/infer"
+ASSET = "/page/{digest}/{name}"
 PREDICTING = ("/predict", "/predict/batch", INFER, INFER_VERSION)  # which wait for a worker
 
 

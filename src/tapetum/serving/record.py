@@ -28,7 +28,7 @@ class Outcome:
     facts: Facts | None = None
 
 
-_OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin")
+_OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin", "sight")
 
 
 class Refusal(NamedTuple):

@@ -18,14 +18,6 @@ from tapetum.serving.problems import MEDIA_TYPE, Problem
 from tapetum.serving.record import Outcome
 
 
-class Info(BaseModel):
-    """What this service is."""
-
-    message: str
-    version: str
-    docs: str = "/docs"
-
-
 class Health(BaseModel):
     """Whether the process lives."""
 
@@ -62,7 +54,15 @@ class Classification(BaseModel):
     probability: float = Field(description="Probability of the predicted class, from 0 to 1.")
     confidence: float = Field(description="The same as probability.")
     probabilities: dict[str, float] = Field(description="Of every class; they add up to 1.")
-    inference_time_ms: float = Field(description="Time in the model, without decoding and waiting.")
+    inference_time_ms: float = Field(
+        description="Time in the model, of the picture or of its group, without decoding and waiting."
+    )
+    unlike_training: bool | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Whether the picture is unlike those of training, so that its class means little; absent where "
+        "the bundle has no profile.",
+    )
 
 
 class Answer(Classification):
@@ -114,13 +114,6 @@ def _described(content: dict[str, Any]) -> dict[str, Any]:
 PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
 ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
 _MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
-
-
-@router.get("/")
-async def info(model: TheModel) -> Info:
-    """What this service is, and where its documentation lies."""
-    title = model.facts.title if model.is_loaded else "Tapetum"
-    return Info(message=title, version=__version__)
 
 
 @router.get("/health", dependencies=[Depends(probing)])
@@ -218,6 +211,7 @@ def _classified(prediction: Prediction, facts: Facts) -> dict[str, Any]:
         "confidence": confidence,
         "probabilities": dict(zip(facts.labels, prediction.probabilities.tolist(), strict=True)),
         "inference_time_ms": prediction.inference_s * 1000,
+        "unlike_training": None if prediction.sight is None else prediction.sight.is_unlike,
     }
 
 

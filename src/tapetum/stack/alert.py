@@ -6,7 +6,7 @@ from typing import Any, Literal
 from tapetum.metrics import ERRORS, REQUESTS
 from tapetum.stack.promql import SERVICE_JOB
 
-Severity = Literal["critical", "warning", "none"]
+Severity = Literal["critical", "warning", "ticket", "none"]
 Inputs = dict[str, str]  # a series, and its values in promtool's notation, one for each step
 
 # A fork that shows its pages elsewhere, such as https://example.com/docs/runbooks.md, says so here.

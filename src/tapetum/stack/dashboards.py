@@ -5,7 +5,7 @@ from functools import partial
 
 from tapetum.metrics import MODEL
 from tapetum.stack.alert import RUNBOOKS
-from tapetum.stack.grafana import capacity, glance, operations, platform, provisioning, quality, service
+from tapetum.stack.grafana import capacity, glance, judged, operations, platform, provisioning, quality, service
 from tapetum.stack.grafana.panels import Page, Variable
 from tapetum.stack.promql import SERVICE_JOB
 
@@ -50,9 +50,9 @@ PAGES = (
     Page(
         "tapetum-model",
         "Tapetum: model quality",
-        "How sure the model is, and of what, as far as that shows without knowing the truth.",
+        "How sure the model is, and of what, as far as that shows without knowing the truth; how often it was right.",
         _CHOICES,
-        (quality.NOW, quality.CONFIDENCES, quality.CLASSES),
+        (quality.NOW, quality.CONFIDENCES, quality.CLASSES, quality.DRIFT_ROW, judged.FEEDBACK),
     ),
     Page(
         "tapetum-platform",

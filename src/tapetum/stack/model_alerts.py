@@ -1,7 +1,7 @@
 """Alerts on what the model answers: these need no right answers to compare with."""
 
-from tapetum.metrics import LOW_CONFIDENCE, PREDICTIONS
-from tapetum.stack.alert import IN_MLOPS, WHERE, Alert, Inputs, replicas, rising
+from tapetum.metrics import DRIFT, DRIFT_LOSS, LOW_CONFIDENCE, PREDICTIONS
+from tapetum.stack.alert import IN_MLOPS, WHERE, Alert, Inputs, flat, replicas, rising
 from tapetum.stack.promql import SERVICE, grown, rate
 
 _OF_EACH_CLASS = rate(PREDICTIONS, "1h", by=f"{SERVICE}, predicted_class")
@@ -52,5 +52,34 @@ ALERTS = (
         after=1,
         firing=_unsure(100, 31),
         quiet=(_unsure(100, 29), _unsure(0.4, 0.4)),
+    ),
+    Alert(
+        "Drift",
+        "ticket",
+        "Other pictures come than the model was measured on",
+        f"max by ({SERVICE}) ({DRIFT.name})",
+        ">",
+        0,
+        30,
+        f"The last predictions of {WHERE} have drifted from the profile of their bundle.",
+        labels=IN_MLOPS,
+        value="1",
+        firing=replicas(DRIFT.name, flat(0), flat(1)),
+        quiet=(replicas(DRIFT.name, flat(0), flat(0)),),
+    ),
+    Alert(
+        "AccuracyLoss",
+        "warning",
+        "Drift costs an estimated THRESHOLD of accuracy or more",
+        f"max by ({SERVICE}) ({DRIFT_LOSS.name})",
+        ">=",
+        0.03,
+        15,
+        f"Among the last predictions of {WHERE} VALUE fewer are right than on the profile's pictures, as estimated.",
+        unit="share",
+        labels=IN_MLOPS,
+        value="3.2%",
+        firing=replicas(DRIFT_LOSS.name, flat(0), flat(0.032)),
+        quiet=(replicas(DRIFT_LOSS.name, flat(0.02), flat(0.029)),),
     ),
 )

@@ -19,6 +19,7 @@ from tapetum.inference.engine import open_engine
 from tapetum.models.network import Network
 from tapetum.recipe import Recipe
 from tapetum.scores import softmax
+from tapetum.training import writing
 from tapetum.training.step import infer
 
 PARITY_BOUND = 1e-4
@@ -73,7 +74,7 @@ def _write(
 ) -> Bundle:
     network.eval().to(memory_format=torch.contiguous_format)
     weights = save({name: value.contiguous() for name, value in network.backbone.named.state_dict().items()})
-    arrays = np.stack([image.to_array(image.decode(content), recipe.image) for content in pictures.values()])
+    arrays = np.stack([image.read(content, recipe.image)[0] for content in pictures.values()])
     probabilities = softmax(infer(network, arrays, bf16=False)).astype(np.float32)
     golden = Golden(dict(pictures), arrays, probabilities)
     graph = graph or to_graph(network, arrays.shape[1:3])
@@ -101,6 +102,9 @@ def _write(
 
 def to_graph(network: Network, size: tuple[int, ...]) -> Graph:
     """The graph of a network that does not learn, for pictures of height and width `size`."""
+    written = writing.write(network, size)
+    if written is not None:
+        return read_graph(written.SerializeToString(), network)
     example = torch.zeros(2, *size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
         network,

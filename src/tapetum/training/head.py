@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from tapetum.training.lbfgs import lowest
 from tapetum.training.step import loss_of
 
 # Of the mean loss, from the strongest on: each begins where the one before it ended.
 STRENGTHS = tuple(10 ** (1 - half / 2) for half in range(13))
 _PATIENCE = 2  # strengths in a row that bring nothing, after which weaker ones are not tried
-_MOST_STEPS = 200
 _FEW = 60  # validation pictures, below which they alone say too little
 _FOLDS = 5
+# Numbers of inputs, below which a second thread costs more than it brings, and many times that on a busy machine.
+_FOR_ONE_THREAD = 10_000_000
 
 
 class Seen(NamedTuple):
@@ -58,6 +60,16 @@ def learn(train: Seen, val: Seen, n_classes: int, loss: Loss) -> Head:
     Where `val` has few pictures, it does not decide alone: of both parts
     together each fifth is judged by what the other four teach.
     """
+    threads = torch.get_num_threads()
+    if train.inputs.numel() < _FOR_ONE_THREAD:
+        torch.set_num_threads(1)
+    try:
+        return _learn(train, val, n_classes, loss)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _learn(train: Seen, val: Seen, n_classes: int, loss: Loss) -> Head:
     mean = train.inputs.mean(dim=0)
     scale = (train.inputs - mean).square().mean().sqrt()
     train, val = (Seen((part.inputs - mean) / scale, part.labels) for part in (train, val))
@@ -96,17 +108,20 @@ def _by_folds(seen: Seen, n_classes: int, loss: Loss) -> list[float]:
 
 def _path(seen: Seen, n_classes: int, loss: Loss) -> Iterator[Head]:
     """A head for each strength."""
-    weight = torch.zeros(n_classes, seen.inputs.shape[1], requires_grad=True)
-    bias = torch.zeros(n_classes, requires_grad=True)
+    point = torch.zeros(n_classes * (seen.inputs.shape[1] + 1))
     for l2 in STRENGTHS:
-        head = Head(weight, bias, l2)
-        optimiser = torch.optim.LBFGS((weight, bias), max_iter=_MOST_STEPS, line_search_fn="strong_wolfe")
 
-        def penalised(head: Head = head, optimiser: torch.optim.Optimizer = optimiser) -> torch.Tensor:
-            optimiser.zero_grad()
-            total = loss.of(head, seen) + head.l2 / 2 * head.weight.square().sum()
-            total.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
-            return total
+        def penalised(point: torch.Tensor, l2: float = l2) -> tuple[float, torch.Tensor]:
+            point = point.detach().requires_grad_()
+            head = _unfolded(point, n_classes, l2)
+            total = loss.of(head, seen) + l2 / 2 * head.weight.square().sum()
+            (slope,) = torch.autograd.grad(total, point)
+            return float(total.detach()), slope
 
-        optimiser.step(penalised)  # type: ignore[no-untyped-call]  # as above
-        yield Head(weight.detach().clone(), bias.detach().clone(), l2)
+        point = lowest(penalised, point)
+        yield _unfolded(point, n_classes, l2)
+
+
+def _unfolded(point: torch.Tensor, n_classes: int, l2: float) -> Head:
+    """The head that stands in a row of numbers, biases last."""
+    return Head(point[:-n_classes].view(n_classes, -1), point[-n_classes:], l2)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ALIAS = "challenger"
 CODE = Path(tapetum.__file__).parent
 # What predicting imports, besides the package's own code, which travels with the model.
-REQUIREMENTS = ("mlflow", "numpy", "openvino", "pandas", "pillow", "pydantic")
+REQUIREMENTS = ("mlflow", "numpy", "openvino", "pandas", "pillow", "pydantic", "simplejpeg")
+_RESIZER = "cykooz-resizer"  # which not every platform has
 
 
 def register(client: "MlflowClient", run_id: str, name: str, bundle: Bundle, tags: Mapping[str, str]) -> str:
@@ -71,6 +72,7 @@ def save(bundle: Bundle, path: Path, model: "Model") -> None:
         ColSpec(DataType.string, "error", required=False),
     ]
     example = next(iter(bundle.golden().pictures.values()))
+    required = [*REQUIREMENTS, *([_RESIZER] if util.find_spec(_RESIZER.replace("-", "_")) else [])]
     pyfunc.save_model(
         path,
         mlflow_model=model,
@@ -79,7 +81,7 @@ def save(bundle: Bundle, path: Path, model: "Model") -> None:
         code_paths=[str(CODE)],
         signature=ModelSignature(Schema([ColSpec(DataType.binary)]), Schema(outputs)),
         input_example=pd.DataFrame({"image": [example]}),
-        pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
+        pip_requirements=[f"{name}=={metadata.version(name)}" for name in required],
     )
     # MLflow notes where the code lay on this machine, and with which cloudpickle it pickled nothing.
     flavour = model.flavors["python_function"]

@@ -44,7 +44,7 @@ class Rule:
     bound: Bound
     for_s: float
     cooldown_s: float
-    severity: Literal["warning", "critical"]
+    severity: Literal["ticket", "warning", "critical"]
     meaning: str
     remedies: tuple[str, ...]
 

@@ -1,7 +1,9 @@
 """What the service knows of one request, and of each picture in it, once it has ended."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tapetum.profile.sight import Sight
 
 OTHER = "other"
 
@@ -34,6 +36,12 @@ class Record:
     model: str | None = None
     version: str | None = None
     arrived_s: float | None = None
+    sight: Sight | None = field(default=None, compare=False, repr=False)  # an array can be asked for no one truth
+
+    @property
+    def unlike(self) -> bool | None:
+        """Whether the picture is unlike the training data; None without a profile, or without an answer."""
+        return None if self.sight is None else self.sight.is_unlike
 
 
 @dataclass(frozen=True)

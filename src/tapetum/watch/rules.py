@@ -7,6 +7,8 @@ METRICS = {
     "error_rate": "Error rate",
     "confidence_average": "Average confidence",
     "confidence_minimum": "Lowest confidence",
+    "accuracy_loss": "Estimated loss of accuracy",
+    "drift": "Share of statistics that drifted",
     "cpu": "CPU",
     "memory": "Memory",
     "disk": "Disk",
@@ -57,6 +59,33 @@ def of(settings: Settings) -> tuple[Rule, ...]:
             (
                 "The log has its class and confidence under its request id.",
                 f"Too many of these mails: lower {variable('alert_single_confidence')}, or set it to 0.",
+            ),
+        ),
+        Rule(
+            "AccuracyLoss",
+            "accuracy_loss",
+            _at_most(settings.alert_accuracy_loss, back=0.5),
+            for_s,
+            cooldown_s,
+            "warning",
+            "Other pictures come than the model knows, and it is right less often.",
+            (
+                "/model-stats names under drift which statistics drifted, and what accuracy is estimated to be.",
+                "Look at the pictures that now come: a camera, a converter or a source of pictures may have changed.",
+                "Where they are here to stay: gather some, label them and train again.",
+            ),
+        ),
+        Rule(
+            "Drift",
+            "drift",
+            Bound("above", 0.0, 0.0),
+            for_s,
+            cooldown_s,
+            "ticket",
+            "Other pictures come than the model was measured on.",
+            (
+                "/model-stats names under drift which statistics drifted; its estimate says what that costs.",
+                "`tapetum drift BUNDLE FOLDER` shows the pictures of a folder that moved them most.",
             ),
         ),
         Rule(

@@ -9,11 +9,12 @@ from tapetum.watch.tally import Pictures, Requests, Span
 
 SLOTS = 60
 # Who watches the service does not change what is seen: a probe a second would hide an outage of predictions. Nor does
-# who looks into the model: that heat maps are refused, of which there are few, is no outage.
+# who looks into the model or judges it: that heat maps are refused, of which there are few, is no outage. Nor is the
+# page at `/`.
 WATCHING = {
-    *("/explain", "/health", "/ready", "/metrics"),
+    *("/explain", "/feedback", "/health", "/ready", "/metrics"),
     *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status", "/alerts/test"),
-    "/admin/reload",
+    *("/", "/page/{digest}/{name}", "/model-card", "/model-report", "/admin/reload"),
 }
 
 

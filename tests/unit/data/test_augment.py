@@ -99,7 +99,8 @@ def test_a_picture_comes_out_in_the_size_asked_for_averaged_as_before_inference(
 
     smaller = augmented(noise, Augment(min_scale=0.9), drawn(scale=0), (5, 4))
 
-    np.testing.assert_array_equal(smaller, to_array(Image.fromarray(noise), spec))
+    # But for rounding: each has a resizer of its own.
+    np.testing.assert_allclose(smaller.astype(int), to_array(noise, spec), atol=1)
 
 
 def test_a_cut_is_what_the_same_map_with_interpolation_gives(rng):

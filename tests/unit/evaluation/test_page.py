@@ -56,7 +56,13 @@ def measured(n_classes: int, each: int = 8, gain: float = 2.5) -> Measured:
     rng = np.random.default_rng(n_classes)
     truth = np.repeat(np.arange(n_classes), each)
     logits = rng.normal(0, 1, (len(truth), n_classes)) + gain * np.eye(n_classes)[truth]
-    return Measured([f"{row}" for row in range(len(truth))], logits.astype(np.float32), truth)
+    return Measured(
+        [f"{row}" for row in range(len(truth))],
+        logits.astype(np.float32),
+        truth,
+        np.zeros((len(truth), 1)),
+        np.zeros((len(truth), 0)),
+    )
 
 
 def report(

@@ -63,8 +63,8 @@ def test_a_picture_arrives_as_it_was_sent(rng):
     pixels = rng.integers(0, 256, (3, 4, 2, 3), dtype=np.uint8)[1]
 
     for sent in (b"\xff\xd8\xff", b"", pixels):
-        head, content = wire.from_picture(sent, None)
-        arrived, question = wire.to_picture(through(head + content))
+        head, content = wire.from_pictures([sent], None)
+        (arrived,), question = wire.to_pictures(through(head + content))
 
         assert question is None
         assert type(arrived) is type(sent)
@@ -72,11 +72,23 @@ def test_a_picture_arrives_as_it_was_sent(rng):
     assert np.shares_memory(np.frombuffer(content, np.uint8), pixels)
 
 
+def test_pictures_arrive_together_in_their_order(rng):
+    sent = [b"\xff\xd8\xff", rng.integers(0, 256, (2, 4, 3), dtype=np.uint8), b"", b"\x89PNG"]
+
+    head, content = wire.from_pictures(sent, None)
+    arrived, question = wire.to_pictures(through(head + content))
+
+    assert question is None
+    for one, other in zip(arrived, sent, strict=True):
+        assert type(one) is type(other)
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("question", [Question("cat", "map", 2.5), Question(None, "json", 0.1)])
 def test_a_question_arrives_with_its_picture(question):
-    head, content = wire.from_picture(b"\xff\xd8\xff", question)
+    head, content = wire.from_pictures([b"\xff\xd8\xff"], question)
 
-    assert wire.to_picture(through(head + content)) == (b"\xff\xd8\xff", question)
+    assert wire.to_pictures(through(head + content)) == ([b"\xff\xd8\xff"], question)
 
 
 def test_the_error_of_a_picture_is_its_result():

@@ -26,10 +26,25 @@ def test_every_weight_but_those_of_the_last_layer_is_the_packages():
     assert own["classifier.weight"].shape == (2, 1280)
 
 
-def test_it_has_timms_names():
-    backbone = Network(Model(architecture="efficientnet_lite0"), 5, SPEC).backbone
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (33, 50)], ids=["even", "odd"])
+def test_it_is_timms_by_name_and_by_arithmetic(height, width):
+    backbone = Network(LEARNED, 5, SPEC).backbone.eval()
+    theirs = timm.create_model("tf_efficientnet_lite0", num_classes=5).eval()
+    images = torch.linspace(0, 1000, 2 * 3 * height * width).sin().view(2, 3, height, width)
 
-    assert list(backbone.named.state_dict()) == list(timm.create_model("tf_efficientnet_lite0").state_dict())
+    state = backbone.named.state_dict()
+
+    assert list(state) == list(theirs.state_dict())
+    theirs.load_state_dict(state)
+    with torch.no_grad():
+        seen = backbone.forward_features(images)
+        torch.testing.assert_close(seen, theirs.forward_features(images))
+        torch.testing.assert_close(backbone.forward_head(backbone.pool(seen)), theirs(images))
+
+
+def test_it_has_one_stem():
+    with pytest.raises(ConfigError, match=r"model\.stem is 'small', and efficientnet_lite0 has one stem"):
+        Network(Model(architecture="efficientnet_lite0", stem="small"), 2, SPEC)
 
 
 def test_pictures_must_reach_it_as_those_it_learned_from():
@@ -40,7 +55,7 @@ def test_pictures_must_reach_it_as_those_it_learned_from():
 def test_weights_that_do_not_fit_are_named(tmp_path):
     torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pth")
 
-    with pytest.raises(CheckpointError, match=r"weights.pth does not fit tf_efficientnet_lite0"):
+    with pytest.raises(CheckpointError, match=r"weights.pth does not fit efficientnet_lite0"):
         efficientnet_lite0.fill(
             Network(Model(architecture="efficientnet_lite0"), 2, SPEC).backbone, tmp_path / "weights.pth"
         )

@@ -10,6 +10,7 @@ from tapetum.errors import SwitchedOff
 from tapetum.serving.alarm import Alarm, measures
 from tapetum.settings import Settings
 from tapetum.watch import rules
+from tapetum.watch.drift import Drift
 from tapetum.watch.record import Exchange, Record
 from tapetum.watch.sampler import Sampler
 from tapetum.watch.system import System
@@ -35,7 +36,7 @@ def system() -> Sampler[SystemFigures]:
 @pytest.fixture
 def alarm(window, system) -> Alarm:
     settings = Settings(_env_file=None, alerts="off", alert_for_s=0)
-    return Alarm(settings, measures(window, system, LEAST), lambda: "cats-dogs")
+    return Alarm(settings, measures(window, system, Drift(500), LEAST), lambda: "cats-dogs")
 
 
 def ask(window: Window, *records: Record, status: int = 200) -> None:
@@ -53,7 +54,7 @@ def test_single_predictions_have_a_rule_only_where_they_have_a_bound():
 
 
 def test_of_few_requests_no_share_is_told(window, system):
-    values = measures(window, system, LEAST)
+    values = measures(window, system, Drift(500), LEAST)
     for status in (500, 500, 200):
         ask(window, status=status)
     assert values["error_rate"]() is None
@@ -63,7 +64,7 @@ def test_of_few_requests_no_share_is_told(window, system):
 
 
 def test_of_few_predictions_no_average_is_told_but_the_lowest_is(window, system):
-    values = measures(window, system, LEAST)
+    values = measures(window, system, Drift(500), LEAST)
     assert values["confidence_minimum"]() is None
     ask(window, SURE, UNSURE, SURE)
     assert values["confidence_average"]() is None
@@ -74,7 +75,7 @@ def test_of_few_predictions_no_average_is_told_but_the_lowest_is(window, system)
 
 
 def test_what_the_system_tells_is_told_and_nothing_else(window, system):
-    values = measures(window, system, LEAST)
+    values = measures(window, system, Drift(500), LEAST)
     latest = system.latest
 
     assert values["cpu"]() is None  # before the second look

@@ -47,15 +47,16 @@ async def ask(app: FastAPI, method: str, path: str, **headers: str) -> httpx.Res
         return await client.request(method, path, headers=headers)
 
 
-PREDICT, OBSERVE, ADMINISTER, PROBE = (
+PREDICT, TELL, OBSERVE, ADMINISTER, PROBE = (
     ("POST", "/predict"),
+    ("POST", "/feedback"),
     ("GET", "/statistics"),
     ("POST", "/admin/order"),
     ("GET", "/metrics"),
 )
 BOTH = ("api_keys_file", "operator_keys_file")
-# Through the guard the answer is that no model is loaded yet.
-OPENED = {PREDICT: 503, OBSERVE: 200, ADMINISTER: 200, PROBE: 200}
+# Through the guard the answer is that no model is loaded yet, or that nothing was said.
+OPENED = {PREDICT: 503, TELL: 400, OBSERVE: 200, ADMINISTER: 200, PROBE: 200}
 
 
 @pytest.mark.parametrize(
@@ -65,11 +66,14 @@ OPENED = {PREDICT: 503, OBSERVE: 200, ADMINISTER: 200, PROBE: 200}
         ((), OBSERVE, {"", CALLER, OPERATOR}),
         ((), PROBE, {""}),
         (("api_keys_file",), PREDICT, {CALLER}),
+        (("api_keys_file",), TELL, {CALLER}),
         (("api_keys_file",), OBSERVE, {CALLER}),
         (("operator_keys_file",), PREDICT, {"", CALLER, OPERATOR}),
+        (("operator_keys_file",), TELL, {OPERATOR}),
         (("operator_keys_file",), OBSERVE, {OPERATOR}),
         (("operator_keys_file",), ADMINISTER, {OPERATOR}),
         (BOTH, PREDICT, {CALLER, OPERATOR}),
+        (BOTH, TELL, {CALLER, OPERATOR}),
         (BOTH, OBSERVE, {OPERATOR}),
         (BOTH, ADMINISTER, {OPERATOR}),
         (BOTH, PROBE, {"", CALLER, STRANGER}),
@@ -91,6 +95,18 @@ async def test_without_operator_keys_administration_is_off(key_files):
 
     assert refused.status_code == 403
     assert "TAPETUM_OPERATOR_KEYS_FILE" in refused.json()["detail"]
+
+
+async def test_without_any_keys_feedback_is_off_and_nothing_is_remembered_for_it(key_files):
+    app = service_of()
+
+    refused = await ask(app, *TELL)
+
+    assert refused.status_code == 403
+    assert "set TAPETUM_API_KEYS_FILE or TAPETUM_OPERATOR_KEYS_FILE to offer it" in refused.json()["detail"]
+    assert app.state.feedback.observe not in app.state.observers
+    with_keys = service_of(api_keys_file=key_files["api_keys_file"])
+    assert with_keys.state.feedback.observe in with_keys.state.observers
 
 
 async def test_probes_can_be_closed(key_files):

@@ -64,7 +64,11 @@ def test_what_can_be_expected_stands_at_0_before_it_happens():
     assert ("http_problems_total", "/ready", "not-ready") not in found
     assert ("http_request_size_bytes_count", "/health") in found
     assert ("prediction_errors_total",) in found
-    gauges = {"prediction_queue_limit_pictures": 64, "workers_wanted": found["workers_wanted",]}
+    gauges = {
+        "prediction_queue_limit_pictures": 64,
+        "prediction_group_limit_pictures": 1,
+        "workers_wanted": found["workers_wanted",],
+    }
     counted = {name[0]: value for name, value in found.items() if not name[0].startswith(("process_", "system_"))}
     assert {name: value for name, value in counted.items() if value} == gauges
 

@@ -8,15 +8,13 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
-from tapetum.errors import BodyTooLarge, MalformedRequest
+from tapetum.errors import MalformedRequest
 from tapetum.serving.auth import administering
 from tapetum.serving.oip.models import offered
 from tapetum.serving.oip.routes import OfName, failures, obstacle
+from tapetum.serving.parameters import sent
 from tapetum.serving.routes import TheModel
-
-_MOST_BYTES = 10_000
 
 
 class IndexRequest(BaseModel):
@@ -52,7 +50,7 @@ router = APIRouter(
 async def index(request: Request, model: TheModel) -> list[IndexEntry]:
     """The models of the bundle; with `ready` those that can be asked."""
     try:
-        wanted = IndexRequest.model_validate(await _sent(request))
+        wanted = IndexRequest.model_validate(await sent(request))
     except ValidationError:
         raise MalformedRequest("ready is no boolean") from None
     reasons = [(served, obstacle(request, served)) for served in offered(model.facts)]
@@ -71,7 +69,7 @@ async def index(request: Request, model: TheModel) -> list[IndexEntry]:
 @router.post("/models/{name}/load", responses=failures(404, 409), openapi_extra=_PARAMETERS)
 async def load(request: Request, model: TheModel, served: OfName) -> None:
     """Reload the bundle as /admin/reload does, and offer the model again if it was unloaded."""
-    parameters = (await _sent(request)).get("parameters")
+    parameters = (await sent(request)).get("parameters")
     if parameters:
         raise MalformedRequest("load takes no parameters: what is loaded is the bundle at TAPETUM_BUNDLE")
     await model.reload()
@@ -81,21 +79,5 @@ async def load(request: Request, model: TheModel, served: OfName) -> None:
 @router.post("/models/{name}/unload", responses=failures(404), openapi_extra=_PARAMETERS)
 async def unload(request: Request, served: OfName) -> None:
     """Take a model from /v2 until it is loaded; what it has accepted is answered, and /predict goes on."""
-    await _sent(request)
+    await sent(request)
     request.app.state.unloaded.add(served.name)
-
-
-async def _sent(request: Request) -> dict[str, Any]:
-    """The JSON object of a request, which may be absent. Raises MalformedRequest or BodyTooLarge."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise BodyTooLarge(f"the request has more than {_MOST_BYTES} bytes: only parameters are expected")
-    try:
-        sent = from_json(body or b"{}")
-    except ValueError:
-        sent = None
-    if not isinstance(sent, dict):
-        raise MalformedRequest("the request is no JSON object")
-    return sent

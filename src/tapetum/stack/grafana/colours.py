@@ -27,6 +27,12 @@ BY_NAME = {
     "wait": WARN,
     "decode": PURPLE,
     "inference": BLUE,
+    # what people say of answers
+    "realised": PURPLE,
+    "on the test part": GREY,
+    "right": GOOD,
+    "wrong": BAD,
+    "kept pictures": BLUE,
     # wanted and had
     "limit": PURPLE,
     "desired": GREY,
@@ -37,6 +43,12 @@ BY_NAME = {
     "front": PURPLE,
     "workers": BLUE,
     "unsure": BLUE,
+    # drift, and accuracy as confidence tells it
+    "features": PURPLE,
+    "unlike": BLUE,
+    "estimated": BLUE,
+    "at most": PURPLE,
+    "in the profile": GREY,
     # burn rates by window
     "1h": BLUE,
     "6h": PURPLE,

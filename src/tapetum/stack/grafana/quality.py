@@ -2,12 +2,28 @@
 
 from itertools import pairwise
 
-from tapetum.metrics import CONFIDENCE, INFERENCE_TIME, LOW_CONFIDENCE, MARGIN, MODEL, PREDICTIONS
+from tapetum.metrics import (
+    CONFIDENCE,
+    DRIFT_FEATURES,
+    DRIFT_FEATURES_THRESHOLD,
+    DRIFT_PSI,
+    DRIFT_PSI_THRESHOLD,
+    ESTIMATED,
+    ESTIMATED_HIGH,
+    INFERENCE_TIME,
+    LOW_CONFIDENCE,
+    MARGIN,
+    MODEL,
+    PREDICTIONS,
+    REFERENCE_ACCURACY,
+    UNLIKE,
+)
 from tapetum.stack.grafana.colours import WARN
 from tapetum.stack.grafana.panels import Limits, Row, at_least, at_most, bars, chart, one, stat, threshold
 from tapetum.stack.grafana.queries import grown, mean, now, quantile, rate, ratio, total
 
 _NOBODY = "nobody asks"
+_NO_VERDICT = "no profile, or fewer than 500 predictions"
 _ANSWERED = total(rate(PREDICTIONS, window="5m"))
 _UNSURE = ratio(total(rate(LOW_CONFIDENCE, window="5m")), _ANSWERED)
 _SEEN = total(grown(CONFIDENCE, suffix="_count"))
@@ -146,6 +162,48 @@ CLASSES = Row(
             "Time in the model for one picture, 95 % of them, by engine and device.",
             "s",
             {"{{engine}} on {{device}}": quantile(0.95, INFERENCE_TIME, by="engine, device")},
+            empty=_NOBODY,
+        ),
+    ),
+)
+
+DRIFT_ROW = Row(
+    "Drift, and quality without labels",
+    (
+        chart(
+            "Drift",
+            "How many times farther than its threshold each statistic of the last predictions lies from the profile of "
+            "the bundle, in the worst replica. Above 1 it has drifted.",
+            "none",
+            {
+                "{{statistic}}": f"max by (statistic) ({now(DRIFT_PSI)} / {now(DRIFT_PSI_THRESHOLD)})",
+                "features": f"max({now(DRIFT_FEATURES)} / {now(DRIFT_FEATURES_THRESHOLD)})",
+            },
+            limits=Limits(steps=((1, WARN),)),
+            runbook="Drift",
+            empty=_NO_VERDICT,
+        ),
+        chart(
+            "Estimated Accuracy",
+            "Share of right answers among the last predictions as confidence tells it, with its upper bound, and "
+            "that of the profile, in the worst replica. Where confidence tells nothing there is the bound alone.",
+            "percentunit",
+            {
+                "estimated": f"min({now(ESTIMATED)})",
+                "at most": f"min({now(ESTIMATED_HIGH)})",
+                "in the profile": f"min({now(REFERENCE_ACCURACY)})",
+            },
+            lowest=None,
+            highest=1,
+            runbook="AccuracyLoss",
+            empty=_NO_VERDICT,
+        ),
+        chart(
+            "Unlike the Training Data",
+            "Share of the pictures that are unlike those of training; of the profile one in a hundred is.",
+            "percentunit",
+            {"unlike": ratio(total(rate(UNLIKE)), total(rate(PREDICTIONS)))},
+            runbook="Drift",
             empty=_NOBODY,
         ),
     ),

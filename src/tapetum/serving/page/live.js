@@ -1,0 +1,115 @@
+// How the service does: charts of its traffic, its model and its machine.
+
+import { barChart, lineChart } from "./chart.js";
+import { byId, h } from "./dom.js";
+import { giveKey } from "./keys.js";
+import { GAP_MS } from "./watch.js";
+import { bytes, clock, count, milliseconds, number, percent } from "./words.js";
+
+const MOST_CLASSES = 8;
+const GRADES = { none: "no drift", drift: "drift", loss: "drift that costs accuracy" };
+const NO_REQUESTS = "No data yet: no request in the last minute.";
+const NO_PREDICTIONS = "No data yet: no picture in the last minute.";
+
+const share = (value) => percent(value, Math.abs(value * 100 - Math.round(value * 100)) > 1e-9 && value < 0.1 ? 1 : 0);
+
+const CHARTS = [
+  lineChart({
+    title: "Traffic", note: "Requests a second; what watches the service is left out.", top: 1, none: NO_REQUESTS,
+    format: number, lines: [{ name: "requests/s", of: (look) => look.api?.requests_per_s }],
+  }),
+  lineChart({
+    title: "Errors", note: "Shares of all requests.", top: 0.05, format: share, none: NO_REQUESTS,
+    lines: [
+      { name: "the service failed", of: (look) => look.api?.error_rate },
+      { name: "the caller must mend", of: (look) => look.api?.client_error_rate },
+    ],
+  }),
+  lineChart({
+    title: "Latency", note: "From a request's head to the end of its answer.", top: 10, format: milliseconds, none: NO_REQUESTS,
+    lines: [
+      { name: "half within (p50)", of: (look) => look.api?.latency_ms?.p50 },
+      { name: "99 of 100 within (p99)", of: (look) => look.api?.latency_ms?.p99 },
+    ],
+  }),
+  barChart({
+    title: "Confidence", note: "Predictions by the probability of their class.", head: ["Confidence", "Predictions"],
+    none: () => NO_PREDICTIONS, isUpright: true,
+    values: ({ model }) => model ? [["mean", percent(model.confidence?.mean)], [`below ${percent(model.low_confidence_below, 0)}`, String(model.low_confidence)]] : [],
+    rows: (look) => look.model?.confidence_histogram.map((bin) =>
+      [`${percent(bin.low, 0)} to ${percent(bin.high, 0)}`, bin.count / (look.model.predictions || 1), String(bin.count)]),
+  }),
+  barChart({
+    title: "Classes", note: "How often each was the answer.", head: ["Class", "Predictions"], none: () => NO_PREDICTIONS, most: MOST_CLASSES,
+    rows: (look) => Object.entries(look.model?.classes ?? {})
+      .sort(([, one], [, other]) => other.count - one.count)
+      .map(([name, found]) => [name, found.share ?? 0, `${found.count} (${share(found.share)})`]),
+  }),
+  lineChart({
+    title: "Machine", note: "Shares of the processors and of the memory that the service may use.", top: 1, format: share,
+    none: "No data yet: the machine was not looked at.",
+    lines: [
+      { name: "processors", of: (look) => look.system?.cpu.share },
+      { name: "memory", of: (look) => look.system?.memory?.share },
+    ],
+  }),
+];
+
+// Only of a service that tells of it.
+const DRIFT = barChart({
+  title: "Drift", note: "How far what comes lies from the training data; drift begins at 1 ×, a full bar.",
+  head: ["Statistic", "Distance by threshold"], most: MOST_CLASSES,
+  none: ({ model }) => (model.drift.state === "no profile"
+    ? "No data: the bundle has no profile of its training data."
+    : `No data yet: ${count(model.drift.predictions, "prediction")} so far, and a verdict takes 500.`),
+  values: ({ model }) => values(model?.drift?.verdict),
+  rows: ({ model }) => Object.entries(model?.drift?.verdict?.distances ?? {})
+    .filter(([, { value }]) => value != null)
+    .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), value / threshold])
+    .sort(([, one], [, other]) => other - one)
+    .map(([name, ratio]) => [name, Math.min(1, Math.max(0, ratio)), `${number(ratio)} ×`]),
+});
+
+function values(verdict) {
+  if (!verdict) return [];
+  const accuracy = verdict.accuracy ? percent(verdict.accuracy.value) : `at most ${percent(verdict.accuracy_at_most)}`;
+  return [["verdict", GRADES[verdict.grade]], ["accuracy, estimated", accuracy], ["unlike the training data", percent(verdict.unlike_share)]];
+}
+
+/** Put the charts on the page. */
+export function wireLive() {
+  byId("charts").append(...[...CHARTS, DRIFT].map((chart) => chart.element));
+}
+
+/** Draw what was seen so far. */
+export function showLive(looks) {
+  const now = looks.at(-1);
+  const good = looks.filter((look) => !look.isAway);
+  byId("charts").classList.toggle("stale", now.isAway);
+  notice(now);
+  if (!good.length) return;
+  for (const chart of CHARTS) chart.show(good, GAP_MS);
+  DRIFT.element.hidden = !good.at(-1).model?.drift;
+  if (!DRIFT.element.hidden) DRIFT.show(good);
+  byId("looked").textContent = describe(good.at(-1));
+}
+
+function describe({ at, api, model, system }) {
+  const parts = [
+    api && `${count(api.requests, "request")} and ${count(model?.predictions ?? 0, "prediction")} in the last ${Math.round(api.covered_s)} s`,
+    system && `${count(system.cpu.cores, "core")}${system.memory ? ` and ${bytes(system.memory.total_bytes)} of memory` : ""} on ${system.host}`,
+    `as of ${clock(at)}`,
+  ];
+  return `${parts.filter(Boolean).join("; ")}.`;
+}
+
+function notice({ refusals }) {
+  const place = byId("live-notice");
+  const isClosed = refusals.api?.kind === "unauthorised";
+  if (!isClosed) place.replaceChildren();
+  else if (!place.children.length) {
+    place.append(h("div", { class: "notice" },
+      h("p", {}, "These figures are for who has a key; where there are keys of operators, for those."),
+      h("button", { class: "quiet", type: "button", click: () => giveKey(refusals.api) }, "Enter a key")));
+  }
+}
