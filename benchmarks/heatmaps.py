@@ -121,8 +121,8 @@ def main() -> None:
 
             def fall(mask: np.ndarray) -> float:
                 # What it takes from the loop is right, since it is called in this turn of it and kept by nobody.
-                hidden = np.where(mask[:, :, None], ground, array)  # noqa: B023
-                return whole - probability(hidden, why.label)  # noqa: B023
+                hidden = np.where(mask[:, :, None], ground, array)  # noqa: B023 - see above
+                return whole - probability(hidden, why.label)  # noqa: B023 - see above
 
             for drawn, draw in DRAWN.items():
                 others = np.array([fall(draw(own, rng)) for _ in range(DRAWS)])

@@ -66,7 +66,7 @@ def ask(pictures: list[Path]) -> None:
     with httpx.Client(base_url=ADDRESS) as client:
         for number, path in enumerate(pictures):
             client.post("/predict", content=path.read_bytes() if number % 30 else b"no picture")
-            time.sleep(PAUSE_S + 0.3 * (number % 20 < 8))
+            time.sleep(PAUSE_S + 0.3 * (number % 20 < 8))  # so that the charts have hills and valleys to show
 
 
 def show(page: Page, pictures: list[Path]) -> None:
