@@ -10,6 +10,7 @@ from pathlib import Path
 from tapetum import __version__, cgroups
 
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
+_USUAL = gc.get_threshold()
 _LIBRARIES = ("numpy", "pillow", "openvino", "torch")
 
 
@@ -52,10 +53,15 @@ def keep_freed_memory() -> None:
 def collect_seldom() -> None:
     """Have Python look for unreachable cycles after 50,000 new objects, not after 700.
 
-    Importing torch and MLflow makes none and keeps all its objects: looking for
-    them takes a quarter of its processor time.
+    Importing torch, MLflow or FastAPI makes none and keeps all its objects: looking
+    for them takes a quarter of its processor time.
     """
     gc.set_threshold(50_000)
+
+
+def collect_as_usual() -> None:
+    """Undo `collect_seldom`."""
+    gc.set_threshold(*_USUAL)
 
 
 def environment() -> dict[str, str]:

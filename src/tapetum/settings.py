@@ -11,10 +11,11 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from tapetum import machine
 from tapetum.alert_settings import AlertSettings
+from tapetum.containers import DEFAULT_MAX_PIXELS
 from tapetum.errors import ConfigError
 from tapetum.feedback_settings import FeedbackSettings
-from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
 
 PREFIX = "TAPETUM_"
@@ -156,6 +157,11 @@ class ServiceSettings(BaseSettings):
 
 class Settings(AlertSettings, FeedbackSettings, ServiceSettings):
     """Facts of one deployment; facts of the model live in its bundle."""
+
+    @property
+    def hands(self) -> int:
+        """How many processes compute: one for each core unless told otherwise; for 0 it is a thread."""
+        return machine.cores() if self.workers is None else self.workers
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,8 @@ def command(
 
     Example: tapetum serve runs/pets/bundle --port 8000
     """
-    from tapetum import settings
-    from tapetum.logs import setup
-    from tapetum.serving import server
+    from tapetum import machine, settings
+    from tapetum.inference import start
 
     given = {
         "bundle": bundle,
@@ -44,6 +43,11 @@ def command(
         "precision": precision,
     }
     chosen = settings.load(**given)
+    start.early(chosen.hands)
+    machine.collect_seldom()
+    from tapetum.logs import setup
+    from tapetum.serving import server
+
     journal = setup.configure(chosen)
     for complaint in settings.unknown_variables(settings.given()):
         click.echo(f"warning: {complaint}", err=True)

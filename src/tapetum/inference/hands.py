@@ -1,16 +1,13 @@
 """Hands as the front holds them: what the pool asks of one, and a process with a socket."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from time import monotonic, perf_counter
 from typing import Protocol
 
 from tapetum import machine
 from tapetum.errors import DeadlinePassed, EngineError, WorkerLost
-from tapetum.inference import hand as hands
-from tapetum.inference import wire
+from tapetum.inference import start, wire
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.line import Line
 from tapetum.inference.murmur import Murmur
@@ -18,7 +15,6 @@ from tapetum.inference.work import Job
 
 _MOST_ANSWER_BYTES = 4_000_000
 _END_S = 3.0
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Hand(Protocol):
@@ -90,18 +86,9 @@ class ProcessHand:
         self._on_free = on_free
         self._is_retiring = False
         self._killed = ""
-        self._line = Line(self.hear)
-        with self._line.theirs as theirs:
-            command = [sys.executable, "-P", "-m", hands.__name__, str(theirs.fileno()), plan.to_json()]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=machine.environment() | _ONE_THREAD,
-                # Ctrl-C in a terminal reaches a whole group; the front decides when its hands end.
-                start_new_session=True,
-            )
+        self._process, line = start.take()
+        self._line = Line(line, self.hear)
+        self._line.send(wire.head(plan.to_facts(), 0), memoryview(b""))
         self.pid = self._process.pid
         assert self._process.stderr is not None
         self._murmur = Murmur(self._process.stderr, self.pid)

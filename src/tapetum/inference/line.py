@@ -10,10 +10,10 @@ _READ_BYTES = 262_144
 class Line:
     """Calls `on_readable` when there is something to receive; sends at once what it takes, and the rest later."""
 
-    def __init__(self, on_readable: Callable[[], None]) -> None:
+    def __init__(self, ours: socket.socket, on_readable: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._unsent = memoryview(b"")
-        self._ours, self.theirs = socket.socketpair()
+        self._ours = ours
         self._ours.setblocking(False)
         self._loop.add_reader(self._ours, on_readable)
 

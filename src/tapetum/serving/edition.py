@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 from tapetum import bundle as bundles
-from tapetum import files, machine
+from tapetum import files
 from tapetum.bundle import Facts
 from tapetum.errors import BundleError, DeadlinePassed, NotReady
 from tapetum.inference.hand import Opened, Plan
@@ -34,7 +34,7 @@ class Edition:
         self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
             Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
-            machine.cores() if settings.workers is None else settings.workers,
+            settings.hands,
             Limits(
                 settings.max_pending,
                 settings.max_explains,

@@ -14,6 +14,7 @@ from typing import Any, cast
 import structlog
 import uvicorn
 
+from tapetum import machine
 from tapetum.bundle import FACTS
 from tapetum.errors import ConfigError, ResourceError
 from tapetum.logs.journal import Journal
@@ -46,6 +47,7 @@ class _Server(uvicorn.Server):
         # Collections of garbage pass over what will stay from here on: they took a quarter of a refusal's time.
         gc.collect()
         gc.freeze()
+        machine.collect_as_usual()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, at once on Ctrl-C; the second ends the process, and with it the workers."""
