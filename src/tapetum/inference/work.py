@@ -124,8 +124,8 @@ class Predictions:
         return 0.0 if first is None else first.queue_s
 
     def may_line_up(self, hands: int) -> bool:
-        """Whether the next is small, and so many wait that none of so many hands would be free for it sooner."""
-        return len(self.waiting) >= hands and self.waiting[0].may_share
+        """Whether the next is small, and so many wait that each of so many hands could be given a whole group."""
+        return len(self.waiting) >= hands * self.group and self.waiting[0].may_share
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Have all wait, or none. Raises Overloaded."""
