@@ -21,6 +21,7 @@ LAYERS = (
         "settings",
         "alert_settings",
         "feedback_settings",
+        "shadow_settings",
         "metrics",
         "logs",
         "scores",

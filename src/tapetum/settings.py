@@ -16,6 +16,7 @@ from tapetum.errors import ConfigError
 from tapetum.feedback_settings import FeedbackSettings
 from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
+from tapetum.shadow_settings import ShadowSettings
 
 PREFIX = "TAPETUM_"
 
@@ -23,7 +24,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class ServiceSettings(BaseSettings):
-    """Part of `Settings`: all but what concerns alerts and feedback."""
+    """Part of `Settings`: all but what concerns alerts, feedback and a shadow."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -154,7 +155,7 @@ class ServiceSettings(BaseSettings):
     )
 
 
-class Settings(AlertSettings, FeedbackSettings, ServiceSettings):
+class Settings(AlertSettings, FeedbackSettings, ShadowSettings, ServiceSettings):
     """Facts of one deployment; facts of the model live in its bundle."""
 
 

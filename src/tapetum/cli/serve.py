@@ -15,6 +15,8 @@ from tapetum.cli.terminal import FOLDER
 @click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
 @click.option("--device", help="Where the model computes: auto, cpu or cuda.")
 @click.option("--precision", help="Arithmetic of the model: auto, fp32, bf16 or int8.")
+@click.option("--shadow", type=FOLDER, help="A challenger that is asked too, and never answers.")
+@click.option("--shadow-share", type=float, help="Share of the pictures that it sees.")
 def command(
     bundle: Path | None,
     host: str | None,
@@ -23,6 +25,8 @@ def command(
     engine: str | None,
     device: str | None,
     precision: str | None,
+    shadow: Path | None,
+    shadow_share: float | None,
 ) -> None:
     """Answer POST /predict until told to stop; without BUNDLE the one of TAPETUM_BUNDLE.
 
@@ -42,6 +46,8 @@ def command(
         "engine": engine,
         "device": device,
         "precision": precision,
+        "shadow": shadow,
+        "shadow_share": shadow_share,
     }
     chosen = settings.load(**given)
     journal = setup.configure(chosen)

@@ -66,6 +66,7 @@ class Hand(Protocol):
 # Called whenever a hand can be asked, or has ended, with the jobs of a group that it ended with: whose fault that was,
 # nobody knows.
 Free = Callable[[Hand, Sequence[Job]], None]
+Begin = Callable[[Plan, Free], Hand]
 
 
 class ProcessHand:

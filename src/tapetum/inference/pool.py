@@ -5,7 +5,7 @@ picture that it had; of a group, the one that does it again when it is alone.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from time import perf_counter
 
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference import grouping
 from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.hands import Free, Hand, ProcessHand
+from tapetum.inference.hands import Begin, Hand, ProcessHand
 from tapetum.inference.predictor import Picture
 from tapetum.inference.showing import Question
 from tapetum.inference.thread_hand import ThreadHand
@@ -29,13 +29,13 @@ log = structlog.get_logger()
 
 
 class Pool:
-    """`workers` processes, or for 0 a thread of this one."""
+    """`workers` processes, or for 0 a thread of this one; `begin` starts one of these."""
 
-    def __init__(self, plan: Plan, workers: int, limits: Limits) -> None:
+    def __init__(self, plan: Plan, workers: int, limits: Limits, begin: Begin = ProcessHand) -> None:
         self.opened: Opened | None = None
         self.trouble: str | None = None
         self._plan = plan
-        self._kind: Callable[[Plan, Free], Hand] = ProcessHand if workers else ThreadHand
+        self._kind: Begin = begin if workers else ThreadHand
         self._size = max(1, workers)
         self._replaced = 0
         self._limits = limits

@@ -1,6 +1,6 @@
-"""The series of how good the answers are: drift, and what people say."""
+"""The series of how good the answers are: drift, what people say, and what a challenger does."""
 
-from tapetum.metrics.series import Series
+from tapetum.metrics.series import SHORT, Series
 
 # The last predictions beside the profile of the bundle. What no verdict tells has no series.
 UNLIKE = Series("unlike_training_total", "counter", "predictions", "Predictions of pictures unlike the training data.")
@@ -67,4 +67,27 @@ KEPT_LOST = Series(
     "pictures",
     "Pictures, and labels for them, that were to be kept and could not be.",
     labels=("reason",),
+)
+
+# A challenger that runs in the shadow of the served model; without one these have no series.
+SHADOW_UP = Series("shadow_up", "gauge", "1", "1 while the challenger can be asked, else 0.")
+SHADOW_RESTARTS = Series("shadow_restarts_total", "counter", "processes", "Its processes that had to be replaced.")
+SHADOW_COMPARED = Series(
+    "shadow_compared_total", "counter", "pictures", "Pictures that served model and challenger both answered."
+)
+SHADOW_AGREED = Series("shadow_agreed_total", "counter", "pictures", "Those of them with the same class.")
+SHADOW_SKIPPED = Series(
+    "shadow_skipped_total",
+    "counter",
+    "pictures",
+    "Pictures drawn for the challenger that were not compared.",
+    labels=("reason",),
+)
+SHADOW_TIME = Series(
+    "shadow_compute_seconds",
+    "histogram",
+    "seconds",
+    "Time to decode and compute a picture that was compared: the served model's, and the challenger's.",
+    labels=("role",),
+    buckets=SHORT,
 )

@@ -13,6 +13,7 @@ from tapetum import files, machine
 from tapetum.bundle import Facts
 from tapetum.errors import BundleError, DeadlinePassed, NotReady
 from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.hands import Begin, ProcessHand
 from tapetum.inference.pool import Pool
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
@@ -27,14 +28,15 @@ class Edition:
     So hands that are replaced later open what the first ones did, wherever the link leads by then.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, begin: Begin = ProcessHand) -> None:
         self._path = Path(os.path.realpath(settings.bundle))
         self._is_grouping = settings.grouping == "auto"
+        self._workers = machine.cores() if settings.workers is None else settings.workers
         self._facts: Facts | None = None
         self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
             Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
-            machine.cores() if settings.workers is None else settings.workers,
+            self._workers,
             Limits(
                 settings.max_pending,
                 settings.max_explains,
@@ -42,6 +44,7 @@ class Edition:
                 settings.request_timeout_s,
                 settings.worker_max_bytes,
             ),
+            begin,
         )
 
     @property
@@ -64,6 +67,11 @@ class Edition:
     def opened(self) -> Opened | None:
         """What its hands have opened; None until they have."""
         return self.pool.opened
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether a picture that came now would not have to wait."""
+        return self.pool.pending < max(1, self._workers)
 
     @property
     def test_accuracy(self) -> float | None:
