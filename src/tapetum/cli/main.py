@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 a check, a gate or a picture said no; 2 it could not be
 done, and the message says why; 130 interrupted.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -95,4 +96,6 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         click.echo(f"tapetum: {place}{error.strerror}", err=True)
         code = 2
+    # Else Python looks for cycles among all objects as it ends, again and again: seconds after torch and MLflow.
+    gc.freeze()
     sys.exit(code)
