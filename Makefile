@@ -112,6 +112,12 @@ mlflow-ui: $(INSTALLED) ## Look at tracked runs on port 5000 (PORT=5001)
 	@MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 		$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 --port $(or $(PORT),5000)
 
+promote: $(INSTALLED) ## Make the challenger champion, past a gate (NAME=cats-dogs DATA= SHADOW=URL)
+	@$(BIN)/tapetum promote $(or $(NAME),cats-dogs) $(addprefix --data ,$(DATA)) $(addprefix --shadow ,$(SHADOW))
+
+rollback-model: $(INSTALLED) ## Make the champion before it champion again (NAME=cats-dogs)
+	@$(BIN)/tapetum rollback $(or $(NAME),cats-dogs)
+
 ##@ Container
 IMAGE := cats-dogs-api
 RELEASE = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/tapetum/__init__.py)
@@ -206,5 +212,5 @@ dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chro
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack dashboards-draw monitoring-local clean \
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui promote rollback-model test test-quick lint format docs stack dashboards-draw monitoring-local clean \
 	docker-build docker-run docker-stop compose-up compose-down
