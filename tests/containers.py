@@ -52,8 +52,10 @@ def environment() -> dict[str, str]:
 
 
 def call(*command: str, must: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end in the root of the repository."""
-    ran = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    """Run a command to its end in the root of the repository; podman elsewhere, since its monitor leaves files behind."""
+    variables = environment()  # which makes the folder
+    place = CACHE if command[0] == "podman" else ROOT
+    ran = subprocess.run(command, env=variables, cwd=place, capture_output=True, text=True, timeout=600, check=False)
     assert not must or ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout}\n{ran.stderr}"
     return ran
 
