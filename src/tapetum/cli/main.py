@@ -27,6 +27,8 @@ _COMMANDS = {
     "gate": "Decide whether a model may go on.",
     "import": "Turn foreign weights into a bundle.",
     "predict": "Classify picture files.",
+    "promote": "Make the challenger champion, past a gate.",
+    "rollback": "Make the champion before it champion again.",
     "serve": "Answer POST /predict.",
     "smoke": "Check a running service.",
     "stack": "Write the files of monitoring.",
