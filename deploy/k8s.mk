@@ -46,7 +46,37 @@ kind-build: has-docker has-kind has-cluster ## Build the image and load it; a se
 	@kind load docker-image $(API):$(RELEASE) --name $(CLUSTER)
 	@test -z "$$($(IN) get deployment $(API) --ignore-not-found --output name)" || $(MAKE) --no-print-directory kind-restart
 
-kind-# Model and digest, of the file that promote and demote write.
+kind-deploy: has-cluster ## The service and the metrics server that its autoscaler needs
+	@$(APPLY) --kustomize deploy/k8s/overlays/kind
+	@$(KUBECTL) --namespace kube-system $(ROLLED_OUT) deployment/metrics-server
+	@$(IN) $(ROLLED_OUT) deployment/$(API)
+	@echo "http://localhost:8000 answers, http://localhost:8000/docs describes it"
+
+kind-status: has-cluster ## What runs
+	@$(KUBECTL) get nodes
+	@$(IN) get pods,deployments,statefulsets,services,horizontalpodautoscalers,poddisruptionbudgets --output wide
+
+kind-logs: has-cluster ## Lines of the service (FOLLOW=1 TAIL=200)
+	@$(IN) logs --selector app=$(API) --prefix $(LOGS)
+
+kind-test: ## Ask the service on localhost:8000 everything that it should answer
+	@test -x $(BIN)/tapetum || command -v tapetum >/dev/null || { echo "tapetum is missing: make init" >&2; exit 1; }
+	@deploy/smoke-test.sh http://localhost:8000
+
+kind-restart: has-cluster ## New pods in place of the old ones, without a gap
+	@$(IN) rollout restart deployment/$(API)
+	@$(IN) $(ROLLED_OUT) deployment/$(API)
+
+kind-down: kind-delete ## The same as kind-delete
+
+kind-delete: has-docker has-kind ## Delete the cluster and all that it holds
+	@kind delete cluster --name $(CLUSTER)
+
+##@ Any cluster (OVERLAY=production, and CONTEXT=its-name unless kubectl points there)
+# A tag or digest in IMAGE itself wins over TAG.
+RELEASED = $(IMAGE)$(if $(findstring :,$(lastword $(subst /, ,$(IMAGE)))),,:$(TAG))
+
+# Model and digest, of the file that promote and demote write.
 FOLLOWED = $$($(PYTHON) deploy/promoted.py '$(or $(PROMOTED),promoted.json)')
 
 deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api TAG=, or IMAGE=…@sha256:…; PROMOTED=)
@@ -63,10 +93,12 @@ follow: has-cluster ## Have the pods of a following overlay serve what was promo
 		$(IN) patch deployment $(API) --patch "{\"spec\": {\"template\": {\"metadata\": {\"annotations\": {\"tapetum/model\": \"$$model\", \"tapetum/digest\": \"$$digest\"}}}}}"
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
 
+# The registry too, whatever comes of the cluster: but only what that promotion moved.
 rollback: has-cluster ## Back to the pods of the deployment before (PROMOTED= takes that promotion back, too)
 	@failed=; \
 	{ $(IN) rollout undo deployment/$(API) && $(IN) $(ROLLED_OUT) deployment/$(API); } || failed=1; \
-	$(if $(PROMOTED),$(MAKE) --no-print-directory demote PROMOTED='$(PROMOTED)' || failed=1;) \
+	$(if $(PROMOTED),name=$$($(PYTHON) deploy/promoted.py --moved '$(PROMOTED)') || failed=1; \
+	test -z "$$name" || $(MAKE) --no-print-directory demote NAME="$$name" || failed=1;) \
 	test -z "$$failed"
 
 tracking-deploy: has-cluster ## A tracking server of MLflow, which following overlays fetch from
@@ -134,7 +166,7 @@ submission-zip: ## dist/tapetum.zip of what is committed
 	@echo "dist/tapetum.zip has $$(git rev-parse --short HEAD)"
 
 .PHONY: has-docker has-kind has-kubectl has-cluster kind-full kind-up kind-create kind-build kind-deploy kind-status \
-	kind-logs kind-test kind-restart kind-down kind-delete deploy follow rollback tracking-deploy tracking-forward tracking-stop \
-	k8s-secrets monitoring-deploy \
+	kind-logs kind-test kind-restart kind-down kind-delete deploy follow rollback tracking-deploy tracking-forward \
+	tracking-stop k8s-secrets monitoring-deploy \
 	monitoring-status prometheus-logs grafana-logs alertmanager-logs alerts-status alerts-test app-stop monitoring-stop \
 	all-stop submission-zip

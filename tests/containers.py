@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
 
 
 def call(*command: str, must: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end in the root of the repository; podman elsewhere, since its monitor leaves files behind."""
+    """Run a command to its end in the root of the repository; podman elsewhere, since its monitor leaves files."""
     variables = environment()  # which makes the folder
     place = CACHE if command[0] == "podman" else ROOT
     ran = subprocess.run(command, env=variables, cwd=place, capture_output=True, text=True, timeout=600, check=False)

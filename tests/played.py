@@ -1,6 +1,7 @@
 """A pod of a kustomization, run by podman as it stands: its image, settings, user, root and limits."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,16 @@ def play(
             container.pop(needless, None)
     made |= {"apiVersion": "v1", "kind": "Pod", "metadata": made["metadata"] | {"name": name}}
     change(made, settings)
+    _expand(made, settings)
     file = folder / "pod.yaml"
     file.write_text(yaml.safe_dump_all([settings, made]))
     try:
-        podman("kube", "play", str(file))
+        ran = call("podman", "kube", "play", str(file), must=False)
+        first = [
+            call("podman", "logs", f"{name}-{one['name']}", must=False)
+            for one in made["spec"].get("initContainers", [])
+        ]
+        assert ran.returncode == 0, f"{ran.stderr}\n{first}"
         started = Container(f"{name}-api", 8000)
         infra = json.loads(podman("pod", "inspect", name))["InfraContainerID"]
         networks = json.loads(podman("inspect", infra))[0]["NetworkSettings"]["Networks"]
@@ -49,3 +56,19 @@ def play(
     finally:
         call("podman", "kube", "down", str(file), must=False)
         call("podman", "pod", "rm", "--force", "--time", "0", name, must=False)
+
+
+def _expand(made: Manifest, settings: Manifest) -> None:
+    """Fill in what commands say of the environment, as a kubelet does and podman 4 does not.
+
+    It also takes no annotation of more than 63 letters.
+    """
+    annotations = made["metadata"].pop("annotations", {})
+    for container in made["spec"].get("initContainers", []):
+        values = dict(settings["data"])
+        for variable in container["env"]:
+            variable["value"] = annotations[variable.pop("valueFrom")["fieldRef"]["fieldPath"].split("'")[1]]
+            values[variable["name"]] = variable["value"]
+        container["command"] = [
+            re.sub(r"\$\((\w+)\)", lambda found, known=values: known[found[1]], word) for word in container["command"]
+        ]

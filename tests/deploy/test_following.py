@@ -1,4 +1,4 @@
-"""Pods that serve what was promoted: manifests, a real tracking server, and a bundle on its way from one to the other."""
+"""Pods that serve what was promoted: a real tracking server, and a bundle on its way from there to a pod."""
 
 import json
 import os
@@ -15,8 +15,7 @@ import httpx
 import pytest
 from containers import free_port, podman
 from played import play
-from rendered import FOLLOWING, ROOT, TRACKING, Manifest, container, of_kind, one, pod
-from running import running, serve_command
+from rendered import TRACKING, Manifest, container, one
 
 from tapetum import bundle as bundles
 from tapetum import files
@@ -126,7 +125,7 @@ def test_a_bundle_that_is_there_needs_no_server(digest, bundle_path):
 def test_a_server_that_is_away_is_asked_some_times(digest, tmp_path):
     pauses: list[float] = []
 
-    with pytest.raises(DownloadError, match="failed 5 times, at last with .*refused: try again later"):
+    with pytest.raises(DownloadError, match=r"failed 5 times, at last with .*refused: try again later"):
         fetch("http://127.0.0.1:9", "models:/pets/1", digest, tmp_path / "bundle", sleep=pauses.append)
 
     assert pauses == [1, 2, 4, 8]
@@ -170,7 +169,7 @@ def test_an_answer_without_end_is_refused(server, registered, own_bundle, tmp_pa
     model, digest = registered()
 
     with pytest.raises(DownloadError, match="at most 10,000,000 are fetched"):
-        fetch(server.address, model, digest, tmp_path / "bundle")
+        fetch(server.address, model, digest, tmp_path / "to" / "bundle")
 
 
 def test_a_draft_is_refused(server, registered, own_bundle, tmp_path):
@@ -179,14 +178,14 @@ def test_a_draft_is_refused(server, registered, own_bundle, tmp_path):
     model, digest = registered()
 
     with pytest.raises(DownloadError, match="is a draft and cannot be served"):
-        fetch(server.address, model, digest, tmp_path / "bundle")
+        fetch(server.address, model, digest, tmp_path / "to" / "bundle")
 
 
 def test_a_server_that_does_not_hand_out_artifacts_is_named(server, registered, tmp_path):
     model, digest = registered("s3://elsewhere/model")
 
     with pytest.raises(DownloadError, match=r"lies at s3://elsewhere/model, past http.* --artifacts-destination"):
-        fetch(server.address, model, digest, tmp_path / "bundle")
+        fetch(server.address, model, digest, tmp_path / "to" / "bundle")
 
 
 @pytest.mark.parametrize(
@@ -205,12 +204,12 @@ def test_what_cannot_be_fetched_is_said(uri, model, digest, words, tmp_path):
 
 
 def test_the_command_says_what_came_of_it_in_one_line(server, digest, tmp_path):
-    def run(model: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "tapetum.delivery.fetch", model, digest, "--to", str(tmp_path / "bundle")]
+    def run(model: str, folder: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "tapetum.delivery.fetch", model, digest, "--to", str(tmp_path / folder)]
         variables = os.environ | {"MLFLOW_TRACKING_URI": server.address}
         return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
-    right, wrong = run("models:/pets/1"), run("models:/pets/99")
+    right, wrong = run("models:/pets/1", "bundle"), run("models:/pets/99", "other")
 
     assert (right.returncode, right.stdout) == (0, f"{tmp_path / 'bundle'} holds models:/pets/1\n")
     assert wrong.returncode == 2
@@ -223,10 +222,7 @@ def test_a_pod_fetches_what_its_annotations_name_and_serves_it(server, digest, i
     gateway = json.loads(podman("network", "inspect", "podman-default-kube-network"))[0]["subnets"][0]["gateway"]
 
     def fill(made: Manifest, settings: Manifest) -> None:
-        made["metadata"]["annotations"] = {"tapetum/model": "models:/pets/1"}
-        (variable,) = (entry for entry in made["spec"]["initContainers"][0]["env"] if entry["name"] == "DIGEST")
-        variable |= {"value": digest}  # podman takes no annotation of more than 63 letters
-        del variable["valueFrom"]
+        made["metadata"]["annotations"] = {"tapetum/model": "models:/pets/1", "tapetum/digest": digest}
         made["spec"]["hostAliases"] = [{"ip": gateway, "hostnames": ["mlflow"]}]
         settings["data"]["MLFLOW_TRACKING_URI"] = settings["data"]["MLFLOW_TRACKING_URI"].replace("5000", port)
 

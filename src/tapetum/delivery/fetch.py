@@ -1,8 +1,8 @@
-"""`python -m tapetum.delivery.fetch models:/pets/3 DIGEST --to FOLDER`: the bundle of a registered model, without MLflow.
+"""`python -m tapetum.delivery.fetch models:/pets/3 DIGEST --to FOLDER`: the bundle of a version, without MLflow.
 
 It asks the tracking server that MLFLOW_TRACKING_URI names, over its proxy of artifacts, and takes nothing but what the
-digest covers: that of bundle.json, which lists the SHA-256 of every other file. Exit code 0 is a whole bundle at FOLDER,
-which a pod's service then opens; else 2, one line on standard error, and FOLDER is as it was.
+digest covers: that of bundle.json, which lists the SHA-256 of every other file. Exit code 0 is a whole bundle at
+FOLDER, which a pod's service then opens; else 2, one line on standard error, and FOLDER is as it was.
 """
 
 import argparse
@@ -91,7 +91,9 @@ def _listed(facts: Path, model: str) -> dict[str, str]:
     """Names and SHA-256 of the files of a bundle. Raises DownloadError where one would lie outside of it."""
     listed: dict[str, str] | None = json.loads(facts.read_bytes()).get("files")
     if listed is None:
-        raise DownloadError(f"{model} is a draft and cannot be served: register a sealed bundle, as `tapetum train` does")
+        raise DownloadError(
+            f"{model} is a draft and cannot be served: register a sealed bundle, as `tapetum train` does"
+        )
     for name in listed:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name or path == PurePosixPath(FACTS):

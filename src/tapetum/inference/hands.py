@@ -18,7 +18,7 @@ from tapetum.inference.work import Job
 
 _MOST_ANSWER_BYTES = 4_000_000
 _READ_BYTES = 262_144
-_END_S = 3.0
+END_S = 3.0
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -167,7 +167,7 @@ class ProcessHand:
         """Reap the process."""
         self.retire()
         try:
-            async with asyncio.timeout(_END_S):
+            async with asyncio.timeout(END_S):
                 while self._process.poll() is None:
                     await asyncio.sleep(0.01)
         except TimeoutError:
