@@ -51,7 +51,7 @@ def fetch(server: str, model: str, digest: str, folder: Path, *, sleep: Sleep = 
         return
     with files.replacing(folder) as fresh:
         fresh.mkdir()
-        source = _source(server.rstrip("/"), model, *named.groups(), fresh / FACTS, sleep)
+        source = _source(server.rstrip("/"), model, named[1], named[2], fresh / FACTS, sleep)
         download(f"{source}/{FACTS}", fresh / FACTS, max_bytes=MAX_ANSWER_BYTES, sleep=sleep)
         if (found := files.sha256(fresh / FACTS)) != digest:
             raise DownloadError(
