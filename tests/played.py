@@ -35,6 +35,7 @@ def play(
     made |= {"apiVersion": "v1", "kind": "Pod", "metadata": made["metadata"] | {"name": name}}
     change(made, settings)
     _expand(made, settings)
+    made["spec"]["restartPolicy"] = "Never"  # podman 4 starts a first container again that has ended well
     file = folder / "pod.yaml"
     file.write_text(yaml.safe_dump_all([settings, made]))
     try:
