@@ -102,8 +102,9 @@ def conclusions(found: Drifted) -> list[str]:
     if verdict.accuracy is not None:
         told = f"Estimated accuracy {estimated(verdict.accuracy)}"
     else:
-        told = f"Accuracy is {verdict.accuracy_at_most:.1%} at most, and cannot be told: {verdict.doubt}"
+        told = f"Accuracy is {verdict.accuracy_at_most:.1%} at most, and no estimate is given: {verdict.doubt}"
     lines.append(f"{told}; {verdict.reference_accuracy:.1%} in the profile.")
+    lines += _mix(found)
     lines.append(
         f"{verdict.pictures:,} pictures, {verdict.unlike_share:.1%} of them unlike the training data; "
         f"{found.unreadable:,} files could not be read."
@@ -114,6 +115,19 @@ def conclusions(found: Drifted) -> list[str]:
             f"{verdict.false_alarm_rate:.0%} that is stated, and estimates are rough."
         )
     return lines
+
+
+def _mix(found: Drifted) -> list[str]:
+    """That there is another mix of classes, which the estimate takes into account."""
+    shares = {label: entry.truth for label, entry in found.verdict.classes.items() if entry.truth is not None}
+    if not shares:
+        return []
+    truth = found.reference.truth
+    usual = {label: float((truth == number).mean()) for number, label in enumerate(found.facts.labels)}
+    label = max(shares, key=lambda label: abs(shares[label] - usual[label]))
+    return [
+        f"Another mix of classes explains it: some {shares[label]:.0%} are {label}, {usual[label]:.0%} in the profile."
+    ]
 
 
 def estimated(share: Share) -> str:
