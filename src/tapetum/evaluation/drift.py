@@ -162,12 +162,14 @@ def sentence(found: Drifted, name: str) -> str:
         return f"Class: {shares.window:.1%} of the answers are {label}, {shares.reference:.1%} in the profile."
     assert entry.reference is not None
     assert entry.window is not None
-    more, less = _WORDS[name]
-    how = "on average" if not entry.is_drifted else more if entry.window > entry.reference else less
-    if entry.is_drifted and shown(name, entry.window) == shown(name, entry.reference):
-        how = "otherwise spread"
     title = name.replace("_", " ").capitalize()
-    return f"{title}: pictures are {how}, {shown(name, entry.window)}, {shown(name, entry.reference)} in the profile."
+    here, there = shown(name, entry.window), shown(name, entry.reference)
+    means = f"{here} on average, {there} in the profile."
+    if not entry.is_drifted:
+        return f"{title}: {means}"
+    more, less = _WORDS[name]
+    how = "otherwise spread" if here == there else more if entry.window > entry.reference else less
+    return f"{title}: pictures are {how}, {means}"
 
 
 def shown(name: str, value: float) -> str:
