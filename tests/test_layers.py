@@ -30,7 +30,7 @@ LAYERS = (
     {"data", "models", "inference", "stack"},
     {"training", "watch"},
     {"evaluation", "serving"},
-    {"delivery", "pipeline"},
+    {"delivery", "pipeline", "doctor"},
     {"cli", "__main__", "__init__"},
 )
 HEAVY = {
