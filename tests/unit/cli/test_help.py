@@ -139,4 +139,4 @@ def test_the_script_of_another_shell_is_one(shell):
 
     assert b"_TAPETUM_COMPLETE" in ran.stdout
     if shutil.which(shell):
-        subprocess.run([shell, "--no-execute"], input=ran.stdout, check=True)
+        subprocess.run([shell, "-n"], input=ran.stdout, check=True)
