@@ -166,9 +166,7 @@ def serving(place) -> Iterator[Callable[[bool], Service]]:
         yield serve
 
 
-RUN_HERE = {
-    block.page: None for block in ALL_BLOCKS if block.runs and block.page.name not in RUN_ELSEWHERE
-}
+RUN_HERE = {block.page: None for block in ALL_BLOCKS if block.runs and block.page.name not in RUN_ELSEWHERE}
 
 
 @pytest.mark.parametrize("page", RUN_HERE, ids=lambda page: page.name)

@@ -86,7 +86,7 @@ def test_ids_of_the_trace_stand_in_answer_problem_and_log(service):
 
 
 def test_every_answer_carries_its_safety_and_no_banner(service):
-    for path in ("/", "/docs", "/nothing"):
+    for path in ("/", "/health", "/nothing"):
         headers = service.client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"

@@ -27,6 +27,7 @@ from tapetum.serving import (
     feedback_routes,
     home,
     logging_status,
+    manual,
     operations,
     problems,
     readings,
@@ -136,6 +137,7 @@ def create_app(
         title="Tapetum",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # manual.py has it: FastAPI's loads scripts from another host
         redoc_url=None,
         # A request is counted, and sent as a span, of its Exchange: never by FastAPI a second time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -159,6 +161,7 @@ def create_app(
     routes.install(app)
     app.include_router(routes.router)
     app.include_router(home.router)
+    app.include_router(manual.router)
     app.include_router(card_routes.router)
     app.include_router(explaining.router)
     app.include_router(feedback_routes.router)
