@@ -183,6 +183,14 @@ test: $(INSTALLED) ## Format check, lint, types, and every test with coverage (J
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage
 	@$(BIN)/pytest tests/unit tests/contract
 
+check: $(INSTALLED) ## For every save: format, lint, types and the fast unit tests, in under a minute
+	@$(MAKE) --no-print-directory --jobs=2 lint check-fast
+
+# What computes little: no training, no archives, no load.
+SLOWER := training data delivery inference
+check-fast: $(INSTALLED)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --quiet --numprocesses 2 tests/test_layers.py tests/unit $(SLOWER:%=--ignore=tests/unit/%)
+
 lint: $(INSTALLED) ## Format check, lint and types, changing nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -206,5 +214,5 @@ dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chro
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack dashboards-draw monitoring-local clean \
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick check check-fast lint format docs stack dashboards-draw monitoring-local clean \
 	docker-build docker-run docker-stop compose-up compose-down

@@ -194,7 +194,7 @@ def main() -> None:
     coverage.process_startup()
     try:
         if sys.argv[1:2] == ["-c"]:
-            exec(sys.argv[2], {"__name__": "__main__"})  # noqa: S102
+            exec(sys.argv[2], {"__name__": "__main__"})  # noqa: S102  # a program of the test that asks
         else:
             runpy.run_module("tapetum", run_name="__main__", alter_sys=True)
     except SystemExit as error:

@@ -153,7 +153,7 @@ class Container:
 def running(image: str, *options: str) -> Iterator[Container]:
     """A confined container that is ready, until the block ends."""
     name, port = f"{image}-{os.urandom(4).hex()}", free_port()
-    confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"]  # noqa: S108
+    confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"]  # noqa: S108 - inside
     podman("run", "--detach", "--name", name, "--publish", f"127.0.0.1:{port}:8000", *confined, *options, image)
     container = Container(name, port)
     try:

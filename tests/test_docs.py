@@ -122,6 +122,16 @@ def test_blocks_of_json_and_yaml_can_be_read():
                 pytest.fail(f"{block.place}: {error}")
 
 
+def test_every_exemption_from_a_check_gives_its_reason():
+    bare = re.compile(r"# (?:noqa(?:: [A-Z0-9, ]+)?|type: ignore(?:\[[a-z, -]+\])?)\s*$")
+    files = [
+        path for folder in ("src", "tests", "docs", "benchmarks", "deploy") for path in (ROOT / folder).rglob("*.py")
+    ]
+    lines = [(path, number, line) for path in files for number, line in enumerate(path.read_text().splitlines(), 1)]
+
+    assert [f"{path.relative_to(ROOT)}:{number}" for path, number, line in lines if bare.search(line)] == []
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A folder as the pages have it: photographs of cats and dogs, and a model of them in runs/pets."""

@@ -65,7 +65,7 @@ def test_an_open_service_beyond_loopback_is_warned_of(start, tmp_path, bundle_pa
         (tmp_path / "keys").write_text(keys)
         variables["TAPETUM_API_KEYS_FILE"] = str(tmp_path / "keys")
 
-    service = start([*serve_command(bundle_path), "--host", "0.0.0.0"], **variables)  # noqa: S104
+    service = start([*serve_command(bundle_path), "--host", "0.0.0.0"], **variables)  # noqa: S104 - what it warns of
 
     warnings = [line for line in service.lines() if line["level"] == "warning"]
     assert any("TAPETUM_API_KEYS_FILE" in str(line["event"]) for line in warnings) is is_warned

@@ -125,7 +125,7 @@ def _result(job: Job, timeout_s: float) -> Answer | Exception:
         where = "waiting for a worker" if job.begun is None else "computing"
         return DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
     # Only answers and Exceptions are ever set; the type of a future allows for any BaseException.
-    return job.answer.exception() or job.answer.result()  # type: ignore[return-value]
+    return job.answer.exception() or job.answer.result()  # type: ignore[return-value]  # one of both
 
 
 def _read(path: Path) -> tuple[str, Facts, Reference | None]:

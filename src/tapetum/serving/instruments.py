@@ -145,7 +145,7 @@ class Instruments:
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """All series in the format that a scraper accepts, and its content type; only OpenMetrics has exemplars."""
         if "application/openmetrics-text" in accept:
-            return openmetrics.generate_latest(self), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+            return openmetrics.generate_latest(self), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]  # without types
         return generate_latest(self), CONTENT_TYPE_PLAIN_0_0_4
 
     def collect(self) -> Iterator[Family]:
