@@ -183,13 +183,13 @@ test: $(INSTALLED) ## Format check, lint, types, and every test with coverage (J
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage
 	@$(BIN)/pytest tests/unit tests/contract
 
-check: $(INSTALLED) ## For every save: format, lint, types and the fast unit tests, in under a minute
+check: $(INSTALLED) ## For every save: format, lint, types and the fast unit tests, in about a minute
 	@$(MAKE) --no-print-directory --jobs=2 lint check-fast
 
 # What computes little: no training, no archives, no load.
-SLOWER := training data delivery inference
+SLOWER := training data delivery evaluation inference
 check-fast: $(INSTALLED)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --quiet --numprocesses 2 tests/test_layers.py tests/unit $(SLOWER:%=--ignore=tests/unit/%)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --quiet --numprocesses 2 --dist loadfile tests/test_layers.py tests/unit $(SLOWER:%=--ignore=tests/unit/%)
 
 lint: $(INSTALLED) ## Format check, lint and types, changing nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
