@@ -14,11 +14,12 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from stage import DRAIN_S, HTTP, PRE_STOP_S, TCP, Command, Place, Pod, Stage, kill, pause, run, serve
+from stage import HTTP, TCP, Command, Place, Pod, Stage, Timing, kill, pause, run, serve
 
 from tapetum import bundle as bundles
 from tapetum import files
@@ -35,6 +36,9 @@ ROOT = Path(__file__).parents[1]
 PLACES = 5
 STAND_STILL_S = 0.2
 MOST_STANDSTILL_S = 2.0
+AS_DEPLOYED = Timing()
+CLOCK_S = 0.001  # to which times are told
+HEAR_S = 0.1  # within which a caller hears of an end
 CONFINED = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=1g"]
 
 
@@ -46,6 +50,45 @@ class Death:
     begun: float
     ended: float
     is_hand: bool = False
+
+
+@dataclass
+class Outcome:
+    """What became of the requests: `unexplained` were not answered, and with no process that was killed."""
+
+    deaths: list[Death]
+    counts: Counter[str] = field(default_factory=Counter)
+    models: set[str] = field(default_factory=set)
+    unexplained: list[str] = field(default_factory=list)
+
+    def add(self, url: str, losses: dict[str, Any], balancer_lines: Sequence[str]) -> None:
+        """Count what the callers of an address saw."""
+        self.counts.update({key: losses[key] for key in ("sent", "answered", "refused")})
+        self.models.update(losses["models"])
+        for trouble in losses["troubles"]:
+            if trouble["fate"] == "refused":
+                continue
+            self.counts["not answered"] += 1
+            if self._was_in_flight(trouble, balancer_lines):
+                self.counts["in flight"] += 1
+            else:
+                self.unexplained.append(f"{url} {trouble}")
+
+    def _was_in_flight(self, trouble: dict[str, Any], balancer_lines: Sequence[str]) -> bool:
+        """Whether it was with a process when that was killed.
+
+        Of a hand its front says so. Of a front the time is known, and where the balancer has a line of the request, the
+        place: of one that is not the first of its caller's connection, and ends with the pod's, haproxy says nothing.
+        """
+        if trouble["found"].endswith("worker-lost"):
+            return any(death.is_hand for death in self.deaths)
+        ended = datetime.fromisoformat(trouble["at"]).timestamp()
+        fronts = [
+            each for each in self.deaths if not each.is_hand and each.begun - CLOCK_S <= ended <= each.ended + HEAR_S
+        ]
+        lines = (line.split() for line in balancer_lines if line.startswith("smoke-"))
+        places = {place for request_id, place, *_ in lines if request_id == trouble["request_id"]}
+        return bool(fronts) and places <= {death.place for death in fronts}
 
 
 @dataclass
@@ -64,7 +107,7 @@ class Scene:
 
 def leave(scene: Scene, pod: Pod) -> None:
     """A pod as Kubernetes ends it: preStop, then SIGTERM; it must end well."""
-    pause(PRE_STOP_S)
+    pause(scene.stage.timing.pre_stop_s)
     assert pod.end() == 0, "a pod did not end well"
     scene.stage.forget(pod)
 
@@ -115,18 +158,19 @@ def unready(scene: Scene) -> None:
 
 def killed_hand(scene: Scene) -> None:
     """The process that computes is killed."""
-    _kill_hand(scene, scene.pods[0])
-    scene.stage.until(lambda: len(scene.pods[0].hands()) == 1)
-    pause(2)
+    pod = scene.pods[0]
+    _kill_hand(scene, pod)
+    scene.stage.until(lambda: len(pod.hands()) == 1)
+    scene.stage.until(lambda: scene.stage.fact("services", pod.place, "scur") == "0")
 
 
 def killed_front(scene: Scene) -> None:
     """The process that owns HTTP is killed; the container is started again in its place."""
     old = scene.pods[0]
     with _standing_still(old.hands()):
-        front = old.front
-        scene.deaths.append(Death(old.place.name, *kill(front)))
+        scene.deaths.append(Death(old.place.name, *kill(old.front)))
     old.process.wait()
+    scene.stage.until(lambda: not scene.stage.is_ready(old))
     fresh = scene.start(scene.bundles["first"], where=old.place)
     scene.replace(old, fresh)
     scene.stage.until(lambda: scene.stage.is_ready(fresh))
@@ -209,22 +253,6 @@ def _standing_still(pids: list[int]) -> Iterator[list[int]]:
             os.kill(pid, signal.SIGCONT)
 
 
-def explained(stage: Stage, deaths: list[Death], url: str, trouble: dict[str, Any]) -> bool:
-    """Whether a request without an answer was with a process when it was killed.
-
-    Of a hand its front says so. Of a front it is the balancer that gives out requests who knows where each was; of
-    connections only the time is known.
-    """
-    if trouble["found"].endswith("worker-lost"):
-        return any(death.is_hand for death in deaths)
-    ended = datetime.fromisoformat(trouble["at"]).timestamp()
-    fronts = [death for death in deaths if not death.is_hand and death.begun <= ended + 0.001]
-    if url == TCP:
-        return any(ended <= death.ended + 0.1 for death in fronts)
-    asked = [line.split() for line in stage.haproxy_log.read_text().splitlines() if trouble["request_id"] in line]
-    return any(ended <= death.ended + 0.1 and death.place == words[1] for death in fronts for words in asked)
-
-
 def of_image(image: str) -> tuple[Callable[[Path | None], Command], Callable[[Place], int]]:
     """Pods of an image, with the settings of the base, and how the process of one is found."""
     base = yaml.safe_load((ROOT / "deploy/k8s/base/kustomization.yaml").read_text())
@@ -261,13 +289,44 @@ def variants(bundle: Path, folder: Path) -> dict[str, Path]:
     return found
 
 
-def undisturbed(name: str, given: argparse.Namespace) -> Counter[str]:
-    """One round of a scenario, anew where the machine stood still meanwhile, which no caller would forgive."""
+def measure(
+    bundle: Path, names: Sequence[str], rate: float, timing: Timing = AS_DEPLOYED, image: str | None = None
+) -> Outcome:
+    """Scenarios one after the other upon a stage of their own, with two pods; what became of the requests."""
+    with tempfile.TemporaryDirectory(prefix="tapetum-deployments-") as folder, ExitStack() as stack:
+        Path(folder).chmod(0o755)
+        stage = Stage(Path(folder), stack, PLACES, timing)
+        copies = variants(bundle, Path(folder) / "bundles")
+        make, find_front = of_image(image) if image else (_of_this, None)
+
+        def start(path: Path | None, where: Place | None = None) -> Pod:
+            return stage.start(make(path), find_front, where)
+
+        pods = [stage.admit(pod) for pod in [start(copies["first"]) for _ in range(2)]]
+        scene = Scene(stage, pods, start, copies)
+        with stage.loaded({HTTP: rate / 2, TCP: rate / 2}) as loads:
+            for name in names:
+                SCENARIOS[name](scene)
+            pause(1)
+        for pod in scene.pods:
+            assert pod.end() == 0, "a pod did not end well"
+        outcome = Outcome(scene.deaths)
+        for url, load in zip((HTTP, TCP), loads, strict=True):
+            outcome.add(url, load.losses, stage.haproxy_log.read_text().splitlines())
+        return outcome
+
+
+def _of_this(bundle: Path | None) -> Command:
+    return serve(bundle) if bundle else lambda place: ["ip", "netns", "exec", place.namespace, "/bin/false"]
+
+
+def undisturbed(measure_once: Callable[[], Outcome]) -> Outcome:
+    """What was measured, anew where the machine stood still meanwhile, which no caller would forgive."""
     while True:
         with _watching_the_clock() as gaps_s:
-            found = measure(name, given)
+            outcome = measure_once()
         if max(gaps_s) < MOST_STANDSTILL_S:
-            return found
+            return outcome
         print(f"  the machine stood still for {max(gaps_s):.1f} s: once more", flush=True)
 
 
@@ -289,40 +348,6 @@ def _watching_the_clock() -> Iterator[list[float]]:
             over.set()
 
 
-def measure(name: str, given: argparse.Namespace) -> Counter[str]:
-    """One scenario upon a stage of its own, with two pods; what became of the requests."""
-    with tempfile.TemporaryDirectory(prefix="tapetum-deployments-") as folder, ExitStack() as stack:
-        stage = Stage(Path(folder), stack, PLACES)
-        Path(folder).chmod(0o755)
-        copies = variants(given.bundle, Path(folder) / "bundles")
-        make, find_front = (
-            of_image(given.image) if given.image else (lambda path: serve(path) if path else _false, None)
-        )
-        start = lambda path, **where: stage.start(make(path), find_front, **where)  # noqa: E731
-        pods = [stage.admit(pod) for pod in [start(copies["first"]) for _ in range(2)]]
-        scene = Scene(stage, pods, start, copies)
-        with stage.loaded({HTTP: given.rate / 2, TCP: given.rate / 2}) as loads:
-            SCENARIOS[name](scene)
-            pause(1)
-        found: Counter[str] = Counter()
-        for url, load in zip((HTTP, TCP), loads, strict=True):
-            found += Counter({key: load.losses[key] for key in ("sent", "answered", "refused")})
-            for trouble in load.losses["troubles"]:
-                if trouble["fate"] != "refused":
-                    found["not answered"] += 1
-                    is_explained = explained(stage, scene.deaths, url, trouble)
-                    found["in flight"] += is_explained
-                    if not is_explained:
-                        print(f"  LOST {url} {trouble} {scene.deaths}")
-        for pod in scene.pods:
-            pod.end()
-        return found
-
-
-def _of_this(bundle: Path | None) -> Command:
-    return serve(bundle) if bundle else lambda place: ["ip", "netns", "exec", place.namespace, "/bin/false"]
-
-
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -332,18 +357,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=SCENARIOS, action="append")
     given = parser.parse_args()
-    print(f"preStop {PRE_STOP_S} s, drain {DRAIN_S} s, {given.rate:g} requests a second, n = {given.rounds}\n")
+    print(f"{AS_DEPLOYED}, {given.rate:g} requests a second, n = {given.rounds}\n")
     print("| while | sent | answered rightly | refused | not answered | of these in flight in what was killed |")
     print("|---|---|---|---|---|---|")
-    unexplained = 0
+    unexplained: list[str] = []
     for name in given.only or SCENARIOS:
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for _ in range(given.rounds):
-            found += undisturbed(name, given)
+            outcome = undisturbed(partial(measure, given.bundle, [name], given.rate, image=given.image))
+            counts.update(outcome.counts)
+            unexplained += outcome.unexplained
         columns = ("sent", "answered", "refused", "not answered", "in flight")
-        print(f"| {name} | " + " | ".join(f"{found[column]:,}" for column in columns) + " |", flush=True)
-        unexplained += found["not answered"] - found["in flight"]
-    raise SystemExit(1 if unexplained else 0)
+        print(f"| {name} | " + " | ".join(f"{counts[column]:,}" for column in columns) + " |", flush=True)
+    raise SystemExit("\n".join(unexplained) or None)
 
 
 if __name__ == "__main__":

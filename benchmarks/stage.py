@@ -19,12 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from time import monotonic, time
-from typing import Any
+from typing import IO, Any
 
 HTTP, TCP = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 PATIENCE_S = 60.0
-DRAIN_S = 5
-PRE_STOP_S = 3
 _PAUSE_S = 0.02
 _CONFIGURATION = """
 global
@@ -66,6 +64,15 @@ backend probes
 """
 
 Command = Callable[["Place"], list[str]]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a pod leaves, and how often the balancer asks whether it is ready; as in deploy/k8s/base."""
+
+    pre_stop_s: float = 3
+    drain_s: float = 5
+    ready_every_s: float = 2
 
 
 @dataclass(frozen=True)
@@ -122,15 +129,16 @@ class Load:
 class Stage:
     """haproxy and the places behind it."""
 
-    def __init__(self, folder: Path, stack: ExitStack, places: int, ready_every: str = "2s") -> None:
+    def __init__(self, folder: Path, stack: ExitStack, places: int, timing: Timing) -> None:
         self.folder = folder
+        self.timing = timing
         self._stack = stack
         self._name = f"tapetum-{os.getpid()}"
         self._door = self._namespace("door")
         run("ip", "-n", self._door, "link", "set", "lo", "up")
         self.places = [self._connect(number) for number in range(1, places + 1)]
         self._busy: set[str] = set()
-        (folder / "haproxy.cfg").write_text(self._configuration(ready_every))
+        (folder / "haproxy.cfg").write_text(self._configuration())
         self.haproxy_log = folder / "haproxy.log"
         with self.haproxy_log.open("wb") as log:
             self.spawn(["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], stdout=log)
@@ -152,28 +160,29 @@ class Stage:
         run(*far, "link", "set", "out", "up")
         return place
 
-    def _configuration(self, ready_every: str) -> str:
+    def _configuration(self) -> str:
         def servers(option: str) -> str:
             named = ((place, option.format(name=place.name)) for place in self.places)
             return "\n".join(f"    server {place.name} {place.address}:8000 {words}" for place, words in named)
 
         return _CONFIGURATION.format(
             folder=self.folder,
-            inter=ready_every,
+            inter=f"{self.timing.ready_every_s * 1000:.0f}ms",
             services=servers("disabled"),
             lines=servers("track services/{name}"),
             probes=servers(""),
         )
 
-    def spawn(self, command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    def spawn(self, command: list[str], stdout: int | IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
         """Run a command at the door, from where the callers ask."""
-        return self.keep(["ip", "netns", "exec", self._door, *command], **options)
+        return self.keep(["ip", "netns", "exec", self._door, *command], stdout)
 
-    def keep(self, command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-        """Run a command until the stage ends at the latest; what it says stands in `log`."""
+    def keep(
+        self, command: list[str], stdout: int | IO[bytes] | None = None, env: dict[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """Run a command until the stage ends at the latest; what it says elsewhere stands in `log`."""
         log = self._stack.enter_context((self.folder / "log").open("ab"))
-        options = {"stdout": log, "stderr": log} | options
-        process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
+        process = subprocess.Popen(command, stdout=log if stdout is None else stdout, stderr=log, env=env)
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process
@@ -184,7 +193,7 @@ class Stage:
         """Start a pod in a free place, or where one was before."""
         place = where or next(each for each in self.places if each.name not in self._busy)
         self._busy.add(place.name)
-        process = self.keep(command(place), env=os.environ | {"TAPETUM_DRAIN_S": str(DRAIN_S)})
+        process = self.keep(command(place), env=os.environ | {"TAPETUM_DRAIN_S": str(self.timing.drain_s)})
         return Pod(place, process, (lambda: find_front(place)) if find_front else (lambda: process.pid))
 
     def is_ready(self, pod: Pod) -> bool:
