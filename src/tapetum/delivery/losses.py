@@ -77,7 +77,7 @@ def count(url: str, contents: Sequence[bytes], headers: dict[str, str], rate: fl
     Raises ConfigError for what is no address, and ResourceError where nobody listens.
     """
     bodies = target.pictures(url, contents, headers)
-    script = _Script(bodies.requests)
+    script = Judge(bodies.requests)
     dues = load.arrivals(rate, seconds, are_even=True)
     try:
         seen = load.run(_until_told(bodies, dues, script))
@@ -86,7 +86,7 @@ def count(url: str, contents: Sequence[bytes], headers: dict[str, str], rate: fl
     return script.conclude(seen)
 
 
-async def _until_told(bodies: Target, dues: Sequence[float], script: "_Script") -> load.Seen:
+async def _until_told(bodies: Target, dues: Sequence[float], script: "Judge") -> load.Seen:
     enough = Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -94,8 +94,8 @@ async def _until_told(bodies: Target, dues: Sequence[float], script: "_Script") 
     return await load.opened(bodies, dues, script, enough)
 
 
-class _Script:
-    """Sends each request under an id of its own, and judges its answer."""
+class Judge:
+    """The script of a load: each request goes under an id of its own, and its answer is judged."""
 
     def __init__(self, requests: Sequence[bytes]) -> None:
         self._heads = [request.partition(b"\r\n") for request in requests]
@@ -107,15 +107,18 @@ class _Script:
         self._troubles: list[Trouble] = []
 
     def request(self, number: int) -> bytes:
+        """A request of those given, in turn, with its id."""
         line, _, rest = self._heads[number % len(self._heads)]
         self._unheard[number] = None
         return b"%b\r\nX-Request-ID: %b\r\n%b" % (line, self._id(number).encode(), rest)
 
     def hear(self, number: int, answer: Answer) -> None:
+        """Judge the answer to it."""
         del self._unheard[number]
         self._add(number, *self._judge(number, answer))
 
     def conclude(self, seen: load.Seen) -> Losses:
+        """What became of all, once the load is over; what was not heard of is lost."""
         for number in self._unheard:
             self._add(number, "lost", f"no answer within {load.PATIENCE_S:.0f} s")
         quantiles = (seen.quantile_s(share) for share in (0.5, 0.99))
