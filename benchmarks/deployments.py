@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -54,9 +53,13 @@ class Death:
 
 @dataclass
 class Outcome:
-    """What became of the requests: `unexplained` were not answered, and with no process that was killed."""
+    """What became of the requests: `unexplained` were not answered, and with no process that was killed.
+
+    `standstill_s` is the longest time in which the machine did nothing.
+    """
 
     deaths: list[Death]
+    standstill_s: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     models: set[str] = field(default_factory=set)
     unexplained: list[str] = field(default_factory=list)
@@ -208,7 +211,6 @@ def bad_image(scene: Scene) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Scene], None]] = {
-    "rolling update to another bundle": rolling_update,
     "scale up from 2 to 4, and down": scaling,
     "readiness flips": readiness,
     "a worker that cannot be replaced": unready,
@@ -218,6 +220,7 @@ SCENARIOS: dict[str, Callable[[Scene], None]] = {
     "update to a bundle of another digest": bad_digest,
     "update to a bundle of other answers": bad_answers,
     "update to an image that does not run": bad_image,
+    "rolling update to another bundle": rolling_update,  # the last, since the others begin with the first bundle
 }
 
 
@@ -225,7 +228,7 @@ def _refused(scene: Scene, name: str | None) -> None:
     """A pod that never gets ready however often it is started, until the update is taken back."""
     bundle = scene.bundles[name] if name else None
     fresh = scene.start(bundle)
-    for _ in range(3):
+    for _ in range(2):
         while fresh.process.poll() is None:
             assert not scene.stage.is_ready(fresh), "a pod is ready that must not be"
             pause(0.02)
@@ -291,11 +294,14 @@ def variants(bundle: Path, folder: Path) -> dict[str, Path]:
 
 def measure(
     bundle: Path, names: Sequence[str], rate: float, timing: Timing = AS_DEPLOYED, image: str | None = None
-) -> Outcome:
-    """Scenarios one after the other upon a stage of their own, with two pods; what became of the requests."""
+) -> Iterator[Outcome]:
+    """Scenarios one after the other, each begun with two pods; what became of the requests of each."""
     with tempfile.TemporaryDirectory(prefix="tapetum-deployments-") as folder, ExitStack() as stack:
         Path(folder).chmod(0o755)
         stage = Stage(Path(folder), stack, PLACES, timing)
+        if image:
+            names_of_containers = [place.namespace for place in stage.places]
+            stack.callback(run, "podman", "rm", "--force", "--ignore", "--time", "0", *names_of_containers)
         copies = variants(bundle, Path(folder) / "bundles")
         make, find_front = of_image(image) if image else (_of_this, None)
 
@@ -303,31 +309,21 @@ def measure(
             return stage.start(make(path), find_front, where)
 
         pods = [stage.admit(pod) for pod in [start(copies["first"]) for _ in range(2)]]
-        scene = Scene(stage, pods, start, copies)
-        with stage.loaded({HTTP: rate / 2, TCP: rate / 2}) as loads:
-            for name in names:
+        for name in names:
+            scene = Scene(stage, pods, start, copies)
+            with _watching_the_clock() as gaps_s, stage.loaded({HTTP: rate / 2, TCP: rate / 2}) as loads:
                 SCENARIOS[name](scene)
-            pause(1)
-        for pod in scene.pods:
-            assert pod.end() == 0, "a pod did not end well"
-        outcome = Outcome(scene.deaths)
-        for url, load in zip((HTTP, TCP), loads, strict=True):
-            outcome.add(url, load.losses, stage.haproxy_log.read_text().splitlines())
-        return outcome
+                pause(1)
+            outcome = Outcome(scene.deaths, max(gaps_s))
+            for url, load in zip((HTTP, TCP), loads, strict=True):
+                outcome.add(url, load.losses, stage.haproxy_log.read_text().splitlines())
+            yield outcome
+        with ThreadPoolExecutor() as leaving:
+            assert set(leaving.map(Pod.end, pods)) == {0}, "a pod did not end well"
 
 
 def _of_this(bundle: Path | None) -> Command:
     return serve(bundle) if bundle else lambda place: ["ip", "netns", "exec", place.namespace, "/bin/false"]
-
-
-def undisturbed(measure_once: Callable[[], Outcome]) -> Outcome:
-    """What was measured, anew where the machine stood still meanwhile, which no caller would forgive."""
-    while True:
-        with _watching_the_clock() as gaps_s:
-            outcome = measure_once()
-        if max(gaps_s) < MOST_STANDSTILL_S:
-            return outcome
-        print(f"  the machine stood still for {max(gaps_s):.1f} s: once more", flush=True)
 
 
 @contextmanager
@@ -357,18 +353,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=SCENARIOS, action="append")
     given = parser.parse_args()
-    print(f"{AS_DEPLOYED}, {given.rate:g} requests a second, n = {given.rounds}\n")
-    print("| while | sent | answered rightly | refused | not answered | of these in flight in what was killed |")
-    print("|---|---|---|---|---|---|")
+    names = given.only or list(SCENARIOS)
+    counts: dict[str, Counter[str]] = {name: Counter() for name in names}
     unexplained: list[str] = []
-    for name in given.only or SCENARIOS:
-        counts: Counter[str] = Counter()
-        for _ in range(given.rounds):
-            outcome = undisturbed(partial(measure, given.bundle, [name], given.rate, image=given.image))
-            counts.update(outcome.counts)
+    for _ in range(given.rounds):
+        for name, outcome in zip(names, measure(given.bundle, names, given.rate, image=given.image), strict=True):
+            if outcome.standstill_s > MOST_STANDSTILL_S:
+                print(f"{name}: left out, the machine stood still for {outcome.standstill_s:.1f} s", flush=True)
+                continue
+            counts[name].update(outcome.counts | Counter(rounds=1))
             unexplained += outcome.unexplained
-        columns = ("sent", "answered", "refused", "not answered", "in flight")
-        print(f"| {name} | " + " | ".join(f"{counts[column]:,}" for column in columns) + " |", flush=True)
+    columns = ("rounds", "sent", "answered", "refused", "not answered", "in flight")
+    print(f"\n{AS_DEPLOYED}, {given.rate:g} requests a second\n")
+    print("| while | n | sent | answered rightly | refused | not answered | of these in flight in what was killed |")
+    print("|---|---|---|---|---|---|---|")
+    for name in names:
+        print(f"| {name} | " + " | ".join(f"{counts[name][column]:,}" for column in columns) + " |")
     raise SystemExit("\n".join(unexplained) or None)
 
 
