@@ -301,7 +301,7 @@ def measure(
         stage = Stage(Path(folder), stack, PLACES, timing)
         if image:
             names_of_containers = [place.namespace for place in stage.places]
-            stack.callback(run, "podman", "rm", "--force", "--ignore", "--time", "0", *names_of_containers)
+            stack.callback(run, "podman", "rm", "--force", "--ignore", *names_of_containers)
         copies = variants(bundle, Path(folder) / "bundles")
         make, find_front = of_image(image) if image else (_of_this, None)
 
