@@ -7,10 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # What tests use beside Python: a balancer, network namespaces to put services into, a compiler for a stub of a driver,
-# what watches them, a browser, and what builds and runs containers, upon a base that debootstrap makes.
+# what watches them, a browser, and what builds and runs containers, upon a base that debootstrap makes. CI adds what
+# linters of pipelines are fetched and run by.
 APT_PACKAGES := haproxy chromium iproute2 gcc libc6-dev prometheus prometheus-alertmanager prometheus-node-exporter \
 	podman buildah runc conmon netavark aardvark-dns containernetworking-plugins golang-github-containers-common \
-	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap
+	catatonit uidmap slirp4netns fuse-overlayfs iptables debootstrap $(MORE_PACKAGES)
 # Where there is no kubectl: apart from the environment, so that it never comes before one that is installed later.
 KUBECTL_VERSION := 1.37.1
 TOOLS := $(VENV)/tools
@@ -146,7 +147,7 @@ docker-run: ## Run it, on port 8000 of this machine (BUNDLE=runs/cats-dogs/bundl
 docker-stop: ## Let it finish what it has accepted, and remove it
 	@engine=$$(deploy/engine.sh) && \
 	if $$engine container inspect $(IMAGE) >/dev/null 2>&1; then \
-		$$engine stop -t 60 $(IMAGE) >/dev/null && $$engine rm $(IMAGE) >/dev/null; \
+		$$engine stop -t 75 $(IMAGE) >/dev/null && $$engine rm $(IMAGE) >/dev/null; \
 	else echo "no container called $(IMAGE) is here"; fi
 
 compose-up: .secrets/gmail_pass .secrets/grafana_admin_password ## Service, monitoring and MLflow on this machine (BUNDLE=)
@@ -183,6 +184,14 @@ test: $(INSTALLED) ## Format check, lint, types, and every test with coverage (J
 test-quick: $(INSTALLED) ## Unit and contract tests, without coverage
 	@$(BIN)/pytest tests/unit tests/contract
 
+check: $(INSTALLED) ## For every save: format, lint, types and the fast unit tests, in about a minute
+	@$(MAKE) --no-print-directory --jobs=2 lint check-fast
+
+# What computes little: no training, no archives, no load.
+SLOWER := training data delivery evaluation inference
+check-fast: $(INSTALLED)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --quiet --numprocesses 2 --dist loadfile tests/test_layers.py tests/unit $(SLOWER:%=--ignore=tests/unit/%)
+
 lint: $(INSTALLED) ## Format check, lint and types, changing nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -206,5 +215,5 @@ dashboards-draw: $(INSTALLED) ## Draw the dashboards into docs/ (needs npm, chro
 clean: ## Remove the environment and caches; models in runs/ and mlruns/ stay
 	@rm -rf $(VENV) runs/cache .coverage .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick lint format docs stack dashboards-draw monitoring-local clean \
+.PHONY: help init install lock download data-setup data-with-dvc demo train serve mlflow-ui test test-quick check check-fast lint format docs stack dashboards-draw monitoring-local clean \
 	docker-build docker-run docker-stop compose-up compose-down

@@ -3,8 +3,9 @@ CLUSTER := mlops-cluster
 API := cats-dogs-api
 # For a cluster of your own: OVERLAY=production CONTEXT=its-name.
 OVERLAY ?= kind
-CONTEXT ?= $(if $(filter kind,$(OVERLAY)),kind-$(CLUSTER))
-MONITORING = $(if $(filter kind,$(OVERLAY)),deploy/k8s/overlays/kind/monitoring,deploy/monitoring)
+IS_KIND = $(filter kind kind-%,$(OVERLAY))
+CONTEXT ?= $(if $(IS_KIND),kind-$(CLUSTER))
+MONITORING = $(if $(IS_KIND),deploy/k8s/overlays/kind/monitoring,deploy/monitoring)
 KUBECTL = kubectl $(if $(CONTEXT),--context $(CONTEXT))
 IN = $(KUBECTL) --namespace mlops
 APPLY = $(KUBECTL) apply --server-side --force-conflicts
@@ -24,7 +25,7 @@ has-kubectl:
 	@command -v kubectl >/dev/null || { echo "kubectl is missing: https://kubernetes.io/docs/tasks/tools/ (macOS: brew install kubectl)" >&2; exit 1; }
 
 has-cluster: has-kubectl
-	@test -z "$(CONTEXT)" || kubectl config get-contexts --output name | grep -qxF '$(CONTEXT)' || { echo "kubectl knows no cluster $(CONTEXT): $(if $(filter kind,$(OVERLAY)),make kind-create makes it,kubectl config get-contexts lists those that it knows)" >&2; exit 1; }
+	@test -z "$(CONTEXT)" || kubectl config get-contexts --output name | grep -qxF '$(CONTEXT)' || { echo "kubectl knows no cluster $(CONTEXT): $(if $(IS_KIND),make kind-create makes it,kubectl config get-contexts lists those that it knows)" >&2; exit 1; }
 
 ##@ Kubernetes on this machine (kind)
 kind-full: ## Everything: the cluster, the service, monitoring (BUNDLE=runs/cats-dogs/bundle)
@@ -75,19 +76,43 @@ kind-delete: has-docker has-kind ## Delete the cluster and all that it holds
 # A tag or digest in IMAGE itself wins over TAG.
 RELEASED = $(IMAGE)$(if $(findstring :,$(lastword $(subst /, ,$(IMAGE)))),,:$(TAG))
 
-deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api TAG=, or IMAGE=…@sha256:…)
+# Model and digest, of the file that promote and demote write.
+FOLLOWED = $$($(PYTHON) deploy/promoted.py '$(or $(PROMOTED),promoted.json)')
+
+deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api TAG=, or IMAGE=…@sha256:…; PROMOTED=)
 	@case '$(OVERLAY) $(IMAGE)' in kind*|*/*) ;; *) echo "IMAGE is '$(IMAGE)': expected one that the cluster can pull, such as IMAGE=registry.example/$(API)@sha256:…" >&2; exit 1;; esac
-	@$(if $(filter kind,$(OVERLAY)),kind load docker-image '$(RELEASED)' --name $(CLUSTER))
-	@$(KUBECTL) kustomize deploy/k8s/overlays/$(OVERLAY) | sed 's|image: \(.*/\)*$(API):.*|image: $(RELEASED)|' | $(APPLY) --filename -
+	@$(if $(IS_KIND),kind load docker-image '$(RELEASED)' --name $(CLUSTER))
+	@followed="$(if $(PROMOTED),$(FOLLOWED))" && model=$${followed% *} digest=$${followed#* } && \
+		manifests=$$(deploy/k8s/render.sh '$(OVERLAY)' '$(RELEASED)' "$$model" "$$digest" $(KUBECTL)) && \
+		printf '%s\n' "$$manifests" | $(APPLY) --filename -
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
 
-rollback: has-cluster ## Back to the pods of the deployment before
-	@$(IN) rollout undo deployment/$(API)
+# The rest of the pods' template stays as it is, so that this is a rollout of the model alone.
+follow: has-cluster ## Have the pods of a following overlay serve what was promoted (PROMOTED=promoted.json)
+	@followed="$(FOLLOWED)" && model=$${followed% *} digest=$${followed#* } && \
+		$(IN) patch deployment $(API) --patch "{\"spec\": {\"template\": {\"metadata\": {\"annotations\": {\"tapetum/model\": \"$$model\", \"tapetum/digest\": \"$$digest\"}}}}}"
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
+
+# The registry too, whatever comes of the cluster: but only what that promotion moved.
+rollback: has-cluster ## Back to the pods of the deployment before (PROMOTED= takes that promotion back, too)
+	@failed=; \
+	{ $(IN) rollout undo deployment/$(API) && $(IN) $(ROLLED_OUT) deployment/$(API); } || failed=1; \
+	$(if $(PROMOTED),name=$$($(PYTHON) deploy/promoted.py --moved '$(PROMOTED)') || failed=1; \
+	test -z "$$name" || $(MAKE) --no-print-directory demote NAME="$$name" || failed=1;) \
+	test -z "$$failed"
+
+tracking-deploy: has-cluster ## A tracking server of MLflow, which following overlays fetch from
+	@$(APPLY) --filename deploy/k8s/base/namespace.yaml
+	@$(APPLY) --kustomize deploy/k8s/tracking
+	@$(IN) $(ROLLED_OUT) statefulset/mlflow
+	@echo "make tracking-forward makes it http://localhost:5000"
+
+tracking-forward: has-cluster ## Reach it from this machine, until Ctrl-C (PORT=5001)
+	@$(IN) port-forward service/mlflow $(or $(PORT),5000):5000
 
 k8s-secrets: has-cluster ## Make the secrets that are missing (GMAIL_PASS and GRAFANA_PASSWORD of the environment)
 	@$(APPLY) --filename deploy/k8s/base/namespace.yaml
-	@GRAFANA_FIRST_PASSWORD=$(if $(filter kind,$(OVERLAY)),admin123) WITH_KEYS=$(if $(filter kind,$(OVERLAY)),,1) deploy/k8s/secrets.sh $(KUBECTL)
+	@GRAFANA_FIRST_PASSWORD=$(if $(IS_KIND),admin123) WITH_KEYS=$(if $(IS_KIND),,1) deploy/k8s/secrets.sh $(KUBECTL)
 
 ##@ Monitoring in a cluster
 monitoring-deploy: has-cluster ## Prometheus, Alertmanager, Grafana, node exporter, kube-state-metrics
@@ -96,7 +121,7 @@ monitoring-deploy: has-cluster ## Prometheus, Alertmanager, Grafana, node export
 	@$(if $(GRAFANA_PASSWORD),$(IN) rollout restart deployment/grafana)
 	@for workload in statefulset/prometheus statefulset/alertmanager deployment/grafana deployment/kube-state-metrics; do $(IN) $(ROLLED_OUT) $$workload || exit 1; done
 	@$(KUBECTL) --namespace mlops-nodes $(ROLLED_OUT) daemonset/node-exporter
-	@$(if $(filter kind,$(OVERLAY)),echo "Prometheus http://localhost:9090 · Alertmanager http://localhost:9093 · Grafana http://localhost:3000 ($(if $(GRAFANA_PASSWORD),admin and your password,admin / admin123 unless you set another))")
+	@$(if $(IS_KIND),echo "Prometheus http://localhost:9090 · Alertmanager http://localhost:9093 · Grafana http://localhost:3000 ($(if $(GRAFANA_PASSWORD),admin and your password,admin / admin123 unless you set another))")
 
 monitoring-status: has-cluster ## What of it runs
 	@$(KUBECTL) get pods,services,persistentvolumeclaims $(WATCHING) --output wide
@@ -123,9 +148,13 @@ app-stop: has-cluster ## The service; its autoscaler would start it again
 monitoring-stop: has-cluster ## Monitoring; samples and silences are kept
 	@$(KUBECTL) delete deployment,statefulset,daemonset $(WATCHING) --wait
 
-all-stop: ## Both; the cluster goes on
+tracking-stop: has-cluster ## The tracking server; its volume is kept
+	@$(IN) delete statefulset mlflow --ignore-not-found --wait
+
+all-stop: ## All three; the cluster goes on
 	@$(MAKE) --no-print-directory app-stop
 	@$(MAKE) --no-print-directory monitoring-stop
+	@$(MAKE) --no-print-directory tracking-stop
 
 ##@ Hand in
 submission-zip: ## dist/tapetum.zip of what is committed
@@ -137,6 +166,7 @@ submission-zip: ## dist/tapetum.zip of what is committed
 	@echo "dist/tapetum.zip has $$(git rev-parse --short HEAD)"
 
 .PHONY: has-docker has-kind has-kubectl has-cluster kind-full kind-up kind-create kind-build kind-deploy kind-status \
-	kind-logs kind-test kind-restart kind-down kind-delete deploy rollback k8s-secrets monitoring-deploy \
+	kind-logs kind-test kind-restart kind-down kind-delete deploy follow rollback tracking-deploy tracking-forward \
+	tracking-stop k8s-secrets monitoring-deploy \
 	monitoring-status prometheus-logs grafana-logs alertmanager-logs alerts-status alerts-test app-stop monitoring-stop \
 	all-stop submission-zip

@@ -7,10 +7,31 @@ import click
 
 from tapetum import files, settings
 from tapetum.cli import main as cli
+from tapetum.cli.ending import EXIT_CODES
 from tapetum.recipe import Recipe
 from tapetum.settings import Settings
 
 DOCS = Path(__file__).parent
+
+_CLI = """On a terminal commands draw tables and show how far they are; in a pipe they print plain lines, and with
+`--json` one JSON document (`predict` one a line). What a stage says on the way, progress, warnings and errors then go
+to standard error. `NO_COLOR` switches colours off, `TERM=dumb` tables and bars too.
+
+An error is one line with the remedy, on standard error; `--debug`, before the name of a command or after it, shows the
+traceback. Ctrl-C ends any command with exit code 130 and leaves nothing half-written: a download goes on where it broke
+off, a training run with `--resume`. Pressed once more it does not cut short the clearing up; pressed a third time it
+does. The service ends at the second.
+
+`tapetum doctor` says what of this machine Tapetum can use, and what to do about the rest.
+
+## Completion by the tab key
+
+| shell | once |
+|---|---|
+| bash, from 4.4 | `echo 'eval "$(tapetum completion bash)"' >> ~/.bashrc` |
+| zsh, after `compinit` | `echo 'eval "$(tapetum completion zsh)"' >> ~/.zshrc` |
+| fish | `tapetum completion fish > ~/.config/fish/completions/tapetum.fish` |
+"""
 
 
 def render() -> dict[str, str]:
@@ -20,11 +41,12 @@ def render() -> dict[str, str]:
 
 
 def _cli() -> str:
-    exit_codes = (cli.__doc__ or "").partition("Exit codes: ")[2].strip().replace("\n", " ")
+    exit_codes = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
     sections = [
         "# Command line\n\nWritten by `make docs` from the code; do not edit.\n",
-        f"Exit codes: {exit_codes}\n",
-        *_commands(cli.tapetum, click.Context(cli.tapetum, info_name="tapetum")),
+        _CLI,
+        "\n".join(["## Exit codes\n", "| code | meaning |", "|---|---|", *exit_codes]) + "\n",
+        *_commands(cli.tapetum, click.Context(cli.tapetum, info_name="tapetum", **cli.tapetum.context_settings)),
     ]
     return "\n".join(sections)
 

@@ -1,6 +1,7 @@
-"""Photograph the page into docs/page-*.png, of a bundle and a folder of pictures laid out as CLASS/picture.
+"""Photograph the page into docs/page-*.png, and the bundle's report into docs/report.png.
 
-    python docs/screenshots.py runs/cats-dogs/bundle photos/test
+    python docs/screenshots.py runs/cats-dogs/bundle photos/test    # pictures, laid out as CLASS/picture
+    python docs/screenshots.py runs/cats-dogs/bundle                # the report alone
 
 Debian's chromium must be installed. A service of its own is asked, at the pace of people.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 import httpx
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 DOCS = Path(__file__).parent
 PORT = 8765
@@ -30,6 +31,7 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "has_touch": True,
 }
+REPORT: dict[str, Any] = {"viewport": {"width": 800, "height": 1200}}
 HEATED = 2  # cards with a heat map
 TRAFFIC = 110  # pictures asked before the charts are photographed
 PAUSE_S = 0.4
@@ -41,9 +43,7 @@ def main(bundle: Path, folder: Path) -> None:
     by_class = [sorted(path for path in place.iterdir() if path.is_file()) for place in classes]
     pictures = list(chain.from_iterable(zip(*by_class, strict=False)))
     with service(bundle), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = launch(playwright)
 
         def visit(look: dict[str, Any]) -> Page:
             page = browser.new_page(**look)
@@ -58,6 +58,22 @@ def main(bundle: Path, folder: Path) -> None:
             page = visit(look)
             show(page, pictures[3:6] if look is WIDE else pictures[3:4])
             photograph(page, name)
+        browser.close()
+
+
+def report(bundle: Path) -> None:
+    """The report's confusions, and the first row of its worst mistakes."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = browser.new_page(**REPORT)
+        page.goto((bundle / "report.html").resolve().as_uri())
+        top = page.get_by_role("heading", name="Confusions").bounding_box()
+        bottom = page.locator("h2:text('Worst mistakes') ~ .groups > li").first.bounding_box()
+        assert top
+        assert bottom
+        end = bottom["y"] + bottom["height"] + 16
+        clip = {"x": 0, "y": top["y"] - 16, "width": REPORT["viewport"]["width"], "height": end - top["y"] + 16}
+        save(page.screenshot(full_page=True, clip=clip), DOCS / "report.png")  # type: ignore[arg-type]  # a dict of four numbers
         browser.close()
 
 
@@ -85,9 +101,18 @@ def show(page: Page, pictures: list[Path]) -> None:
 
 def photograph(page: Page, name: str) -> None:
     """What is on the screen."""
-    target = DOCS / f"page-{name}.png"
-    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(target, optimize=True)
+    save(page.screenshot(), DOCS / f"page-{name}.png")
+
+
+def save(screenshot: bytes, target: Path) -> None:
+    """As small as PNG gets, without transparency."""
+    Image.open(io.BytesIO(screenshot)).convert("RGB").save(target, optimize=True)
     print(f"wrote {target}, {target.stat().st_size // 1000} kB")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Debian's browser."""
+    return playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
 
 
 @contextmanager
@@ -106,4 +131,6 @@ def service(bundle: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    report(Path(sys.argv[1]))
+    if sys.argv[2:]:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
@@ -45,14 +45,22 @@ MESSAGE_BYTES = 200_000
 class Command:
     """A command that runs, as subprocess.Popen would show it."""
 
-    def __init__(self, arguments: tuple[object, ...], stdout: IO[str], stderr: IO[str], folder: Path, **variables: str):
+    def __init__(
+        self,
+        arguments: Sequence[object],
+        stdout: IO[str],
+        stderr: IO[str],
+        folder: Path,
+        forks: socket.socket | None = None,
+        **variables: str,
+    ):
         answers, answer = os.pipe()
         wanted = {
             "arguments": [*map(str, arguments)],
             "folder": str(folder),
             "variables": os.environ | KEPT | variables,
         }
-        socket.send_fds(_forks(), [json.dumps(wanted).encode()], [stdout.fileno(), stderr.fileno(), answer])
+        socket.send_fds(forks or the_forks(), [json.dumps(wanted).encode()], [stdout.fileno(), stderr.fileno(), answer])
         os.close(answer)
         self._answers = os.fdopen(answers)
         self.pid = int(self._answers.readline())
@@ -109,7 +117,7 @@ def started(*arguments: object, **variables: str) -> Iterator[tuple[Command, IO[
 
 
 @cache
-def _forks() -> socket.socket:
+def the_forks() -> socket.socket:
     """Where to ask the process that forks, which ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MESSAGE_BYTES)
@@ -186,7 +194,7 @@ def main() -> None:
     coverage.process_startup()
     try:
         if sys.argv[1:2] == ["-c"]:
-            exec(sys.argv[2], {"__name__": "__main__"})  # noqa: S102
+            exec(sys.argv[2], {"__name__": "__main__"})  # noqa: S102  # a program of the test that asks
         else:
             runpy.run_module("tapetum", run_name="__main__", alter_sys=True)
     except SystemExit as error:

@@ -16,6 +16,8 @@ from time import monotonic
 
 import httpx
 
+from tapetum import __version__
+
 ROOT = Path(__file__).parents[1]
 # Outside the tree, so that a second run need not make the base again; it may be deleted.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tapetum-tests"
@@ -52,8 +54,10 @@ def environment() -> dict[str, str]:
 
 
 def call(*command: str, must: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end in the root of the repository."""
-    ran = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    """Run a command to its end in the root of the repository; podman elsewhere, since its monitor leaves files."""
+    variables = environment()  # which makes the folder
+    place = CACHE if command[0] == "podman" else ROOT
+    ran = subprocess.run(command, env=variables, cwd=place, capture_output=True, text=True, timeout=600, check=False)
     assert not must or ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout}\n{ran.stderr}"
     return ran
 
@@ -105,6 +109,12 @@ def build(image: str, bundle: Path | None, folder: Path, must: bool = True) -> "
         return call("make", "docker-build", *wanted, must=must)
 
 
+def untag(image: str) -> None:
+    """Take the names that `build` gave from an image; another process of the tests may have given it others."""
+    names = [f"{image}:{tag}" for tag in ("latest", __version__)]
+    podman("untag", names[0], *names)
+
+
 def _pip_settings(folder: Path) -> Path:
     """Where pip looks for packages on this machine, told by files or variables, as one file."""
     listed = call(sys.executable, "-m", "pip", "config", "list").stdout.splitlines()
@@ -153,7 +163,7 @@ class Container:
 def running(image: str, *options: str) -> Iterator[Container]:
     """A confined container that is ready, until the block ends."""
     name, port = f"{image}-{os.urandom(4).hex()}", free_port()
-    confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"]  # noqa: S108
+    confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--tmpfs", "/tmp"]  # noqa: S108 - inside
     podman("run", "--detach", "--name", name, "--publish", f"127.0.0.1:{port}:8000", *confined, *options, image)
     container = Container(name, port)
     try:

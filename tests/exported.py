@@ -27,6 +27,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "precision": ("fp32",),
     "gpu": ("0", "1"),
     "uuid": ("GPU-0",),
+    "role": ("champion", "challenger"),
     "level": ("info", "warning"),
     "handler": ("console", "file"),
     "statistic": ("brightness", "class"),

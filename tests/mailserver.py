@@ -76,13 +76,15 @@ class _Conduct:
         # handled=False has the refusal sent; otherwise the client waits for ever.
         return AuthResult(success=(given.login.decode(), password) == (USER, self.server.password), handled=False)
 
-    async def handle_RCPT(self, _smtp: SMTP, _session: object, envelope: Any, address: str, _options: object) -> str:  # noqa: N802
+    async def handle_RCPT(  # noqa: N802 (as above)
+        self, _smtp: SMTP, _session: object, envelope: Any, address: str, _options: object
+    ) -> str:
         if self.fault == "550" or (self.fault == "550 for b" and address.startswith("b@")):
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _smtp: SMTP, _session: object, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _smtp: SMTP, _session: object, envelope: Any) -> str:  # noqa: N802 (as above)
         if self.fault == "451":
             return "451 4.3.0 busy, try later"
         mail = message_from_bytes(envelope.content, policy=policy.default)

@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-SERVICE = ("deploy/k8s/base", "deploy/k8s/overlays/kind", "deploy/k8s/overlays/production")
+# Those that serve what was promoted, and what they fetch it from.
+FOLLOWING = ("deploy/k8s/overlays/kind-following", "deploy/k8s/overlays/production-following")
+TRACKING = "deploy/k8s/tracking"
+SERVICE = ("deploy/k8s/base", "deploy/k8s/overlays/kind", "deploy/k8s/overlays/production", *FOLLOWING)
 MONITORING = ("deploy/monitoring", "deploy/k8s/overlays/kind/monitoring")
 POD_OWNERS = {"Deployment", "StatefulSet", "DaemonSet"}
 

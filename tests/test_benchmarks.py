@@ -23,6 +23,15 @@ def test_a_benchmark_that_loads_a_service_starts(name):
     assert "bundle" in ran.stdout
 
 
+def test_the_benchmark_of_drift_starts():
+    command = [sys.executable, BENCHMARKS / "drift.py", "--help"]
+
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "cifar10" in ran.stdout
+
+
 def measured(name: str, round_: int, rate: float) -> object:
     return TABLE["Measured"](name, round_, 8, rate, 10.0, 20.0, 2.0, 0, 0.1)
 

@@ -21,6 +21,7 @@ LAYERS = (
         "settings",
         "alert_settings",
         "feedback_settings",
+        "shadow_settings",
         "metrics",
         "logs",
         "scores",
@@ -30,14 +31,16 @@ LAYERS = (
     {"data", "models", "inference", "stack"},
     {"training", "watch"},
     {"evaluation", "serving"},
-    {"delivery", "pipeline"},
+    {"delivery", "pipeline", "doctor"},
     {"cli", "__main__", "__init__"},
 )
 HEAVY = {
     "torch": ("models/", "training/", "inference/torch_engine.py"),
-    # What records, and the file that MLflow itself runs where a model is loaded.
+    # What records, what moves the champion, and the file that MLflow itself runs where a model is loaded.
     "mlflow": (
-        *("training/mlflow_tracking.py", "training/model_registry.py", "training/system_metrics.py"),
+        *("training/mlflow_client.py", "training/mlflow_tracking.py"),
+        *("training/model_registry.py", "training/system_metrics.py"),
+        "delivery/registry.py",
         "inference/mlflow_model.py",
     ),
     "openvino": ("inference/openvino_engine.py", "inference/cut.py", "machine.py"),

@@ -117,6 +117,7 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     of.see(metrics.REQUEST_SIZE, rng.lognormal(math.log(9e4), 0.9, asked), path="/predict")
     of.see(metrics.RESPONSE_SIZE, rng.normal(420, 20, asked), path="/predict")
     of.see(metrics.REQUEST_TIME, wait, path="/predict")
+    _compare(of, rng, minute, answered)
     _judge(of, minute)
     version = "a64bb83679af" if minute < 30 else "b0c2d1f4417e"
     for other in {"a64bb83679af", "b0c2d1f4417e"} - {version}:
@@ -125,6 +126,20 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     of.show(metrics.READY, 1)
     of.show("up", 1)
     _hold(of, rng, minute, wave, is_sick=is_sick, start=start)
+
+
+def _compare(of: Target, rng: np.random.Generator, minute: float, answered: int) -> None:
+    """What it says of its pictures: from minute 45 on a camera is out of focus."""
+    shift = max(0.0, min(1.0, (minute - 45) / 20))
+    of.add(metrics.UNLIKE, int(rng.binomial(answered, 0.01 + 0.015 * shift)))
+    of.show(metrics.DRIFT_WINDOW, 1000)
+    of.show(metrics.DRIFT, float(shift > 0.3))
+    of.show(metrics.DRIFT_LOSS, 0.012 * shift * (shift > 0.3))
+    for statistic, usual, limit, moved in (("detail", 0.03, 0.09, 0.5), ("confidence", 0.02, 0.08, 0.05)):
+        of.show(metrics.DRIFT_PSI, usual + moved * shift + 0.004 * rng.random(), statistic=statistic)
+        of.show(metrics.DRIFT_PSI_THRESHOLD, limit, statistic=statistic)
+    of.show(metrics.DRIFT_FEATURES, 0.0004 + 0.004 * shift + 0.00005 * rng.random())
+    of.show(metrics.DRIFT_FEATURES_THRESHOLD, 0.0011)
 
 
 def _judge(of: Target, minute: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 # A scan of 49 megapixels takes 0.03 s whatever is in it; encoders write about ten.
+DEFAULT_MAX_PIXELS = 50_000_000
 MOST_SCANS = 100
 # Four planes of 65,535 rows each. Pillow takes 6 µs and 320 bytes for each.
 MOST_TILES = 262_140

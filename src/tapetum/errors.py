@@ -12,6 +12,8 @@ TapetumError
 ├── WorkerLost             the process that computed a picture ended before it had answered
 ├── BundleRefused          a bundle to reload is not fit to serve; that of before goes on
 ├── ServiceError           a service that was asked refused, with its reason
+├── RegistryError          a registry of models does not answer, or does not hold what is asked of it
+│   └── Overtaken          somebody else moved the champion first; nothing was changed
 ├── ResourceError          the machine lacks what is needed: disk space, a free port
 ├── MailError              a mail was not sent; another attempt may succeed
 │   └── MailRefused        the mail server will not have it, however often it is asked
@@ -90,6 +92,14 @@ class ServiceError(TapetumError):
         super().__init__(message)
         self.status = status
         self.problem = problem
+
+
+class RegistryError(TapetumError):
+    """A registry of models does not answer, or does not hold what is asked of it."""
+
+
+class Overtaken(RegistryError):
+    """Somebody else moved the champion first; nothing was changed."""
 
 
 class ResourceError(TapetumError):

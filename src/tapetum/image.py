@@ -9,6 +9,7 @@ from PIL import Image, ImageFile, features
 from pydantic import BaseModel, ConfigDict, Field
 
 from tapetum import containers, turning
+from tapetum.containers import DEFAULT_MAX_PIXELS
 from tapetum.errors import BrokenPicture, EmptyPicture, PictureTooLarge
 from tapetum.resize import is_vectorised, resize, resizer_version
 from tapetum.signatures import SUPPORTED, unreadable
@@ -17,7 +18,6 @@ from tapetum.turning import Turn
 # Our own limit is checked after the header and before any pixel is decoded, and it can be set.
 Image.MAX_IMAGE_PIXELS = None
 
-DEFAULT_MAX_PIXELS = 50_000_000
 MAX_SIDE = 65_535  # of JPEG; a resizer keeps tables for each row and column
 
 Kernel = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]

@@ -42,7 +42,7 @@ thead th { color: var(--soft); font-size: .875rem; }
 .number { width: 1%; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 .scroll th, .scroll td { vertical-align: baseline; }
-.scroll th { min-width: 7rem; }
+.scroll th { min-width: 8rem; }
 .scroll .number { min-width: 0; padding: .4rem .5rem; font-size: .875rem; }
 thead .number { white-space: normal; overflow-wrap: normal; }
 .bar { width: 50%; vertical-align: middle; }

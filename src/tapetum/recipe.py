@@ -102,6 +102,15 @@ class Gate(_Section):
     class_recall: Annotated[Share, Field(description="Least recall of the weakest class.")] = 0.0
     calibration_error: Annotated[Share, Field(description="Largest expected calibration error.")] = 1.0
     accuracy_loss: Annotated[Share, Field(description="How much accuracy may be lost against an incumbent.")] = 0.01
+    recall_loss: Annotated[Share, Field(description="How much recall any class may lose beyond chance.")] = 0.05
+    calibration_loss: Annotated[Share, Field(description="How much calibration error may grow beyond chance.")] = 0.02
+    latency_growth: Annotated[float, Field(ge=0, description="Share by which p95 may exceed the champion's.")] = 0.5
+    memory_growth: Annotated[float, Field(ge=0, description="Share by which a worker's memory may.")] = 0.5
+    size_growth: Annotated[float, Field(ge=0, description="Share by which the bundle's size may.")] = 1.0
+    shadow_pictures: Annotated[Count, Field(description="Least pictures compared in shadow, where that is asked.")] = (
+        500
+    )
+    shadow_agreement: Annotated[Share, Field(description="Least share of them answered as the champion did.")] = 0.9
 
 
 class Recipe(_Section):

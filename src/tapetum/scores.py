@@ -80,14 +80,17 @@ class Reliability:
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> Reliability:
     """How far confidence can be taken at its word (Guo et al. 2017)."""
-    confidence = probabilities.max(axis=1)
+    return _reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+
+
+def _reliability(confidence: np.ndarray, is_right: np.ndarray) -> Reliability:
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     samples = np.bincount(bins, minlength=CALIBRATION_BINS)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.asarray(np.bincount(bins, weights=values, minlength=CALIBRATION_BINS) / np.maximum(samples, 1))
 
-    return Reliability(samples, mean(confidence), mean(probabilities.argmax(axis=1) == truth))
+    return Reliability(samples, mean(confidence), mean(is_right))
 
 
 def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
@@ -151,8 +154,35 @@ def paired_difference(candidate: np.ndarray, incumbent: np.ndarray, seed: int = 
     the pictures are resampled in pairs, so what both find hard cancels out.
     """
     gain = candidate.astype(float) - incumbent.astype(float)
-    low, high = np.percentile([gain[rows].mean() for rows in _draws(len(gain), seed)], (2.5, 97.5))
-    return Interval(float(gain.mean()), float(low), float(high))
+    return paired(lambda rows: float(gain[rows].mean()), len(gain), seed)
+
+
+def calibration_change(candidate: np.ndarray, incumbent: np.ndarray, seed: int = 0) -> Interval:
+    """Expected calibration error of one model minus another's on the same pictures.
+
+    Both arguments are (2, N): how sure each answer was, and whether it was right.
+    """
+    return paired(
+        lambda rows: _reliability(*candidate[:, rows]).error - _reliability(*incumbent[:, rows]).error,
+        candidate.shape[1],
+        seed,
+    )
+
+
+def paired(statistic: Callable[[np.ndarray], float], size: int, seed: int = 0) -> Interval:
+    """A statistic of the rows that it is given, of all `size` and with the interval of resampled ones (Efron 1979)."""
+    low, high = np.percentile([statistic(rows) for rows in _draws(size, seed)], (2.5, 97.5))
+    return Interval(statistic(np.arange(size)), float(low), float(high))
+
+
+def by_chance(lost: int, won: int) -> float:
+    """The probability that of lost + won pictures, each as likely lost as won, so many are lost or more.
+
+    That is the exact test of McNemar (1947), one-sided; 1 where none is either.
+    """
+    of = lost + won
+    as_bad = sum(math.comb(of, count) for count in range(lost, of + 1))
+    return as_bad / int(2**of)
 
 
 def wilson(hits: int, trials: int) -> Interval:

@@ -11,11 +11,13 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from tapetum import machine
 from tapetum.alert_settings import AlertSettings
+from tapetum.containers import DEFAULT_MAX_PIXELS
 from tapetum.errors import ConfigError
 from tapetum.feedback_settings import FeedbackSettings
-from tapetum.image import DEFAULT_MAX_PIXELS
 from tapetum.registry import did_you_mean
+from tapetum.shadow_settings import ShadowSettings
 
 PREFIX = "TAPETUM_"
 
@@ -23,7 +25,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class ServiceSettings(BaseSettings):
-    """Part of `Settings`: all but what concerns alerts and feedback."""
+    """Part of `Settings`: all but what concerns alerts, feedback and a shadow."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -154,8 +156,13 @@ class ServiceSettings(BaseSettings):
     )
 
 
-class Settings(AlertSettings, FeedbackSettings, ServiceSettings):
+class Settings(AlertSettings, FeedbackSettings, ShadowSettings, ServiceSettings):
     """Facts of one deployment; facts of the model live in its bundle."""
+
+    @property
+    def hands(self) -> int:
+        """How many processes compute: one for each core unless told otherwise; for 0 it is a thread."""
+        return machine.cores() if self.workers is None else self.workers
 
 
 @dataclass(frozen=True)

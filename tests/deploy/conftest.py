@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers import build, call
+from containers import build, untag
 from tools import require
 
 
@@ -16,4 +16,4 @@ def image(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     name = f"tapetum-test-{os.getpid()}"
     build(name, bundle_path, tmp_path_factory.mktemp("build"))
     yield name
-    call("podman", "untag", f"{name}:latest")
+    untag(name)

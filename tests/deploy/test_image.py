@@ -10,7 +10,7 @@ from threading import Event
 
 import httpx
 import pytest
-from containers import ROOT, Container, build, call, environment, free_port, podman, running
+from containers import ROOT, Container, build, call, environment, free_port, podman, running, untag
 from PIL import Image
 from tools import installed
 
@@ -173,7 +173,7 @@ def test_without_a_bundle_it_takes_one_that_is_mounted(image, bundle_path, tmp_p
     alone = call("podman", "run", "--rm", plain, must=False)
     with running(plain, "--volume", f"{bundle_path}:/bundle:ro") as container:
         version = container.client.get("/ready").json()["ready"]
-    call("podman", "untag", f"{plain}:latest")
+    untag(plain)
 
     assert alone.returncode == 2
     assert "there is no bundle" in alone.stderr

@@ -1,13 +1,16 @@
 """The make targets of clusters, with docker, kind and kubectl replaced by recorders of the same manners."""
 # ruff: noqa: S106, SIM905 - words of commands read best in a row, and the passwords are nobody's
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from rendered import ROOT, text
 
 # All that the targets may use beside the tools that they ask for.
@@ -59,7 +62,7 @@ class Stage:
         shell = [f"SHELL={dash}"] if (dash := shutil.which("dash")) else []
         bare = {name: value for name, value in os.environ.items() if name in ("HOME", "TMPDIR", "LANG")}
         return subprocess.run(
-            [str(self.tools / "make"), *shell, *words],
+            [str(self.tools / "make"), *shell, f"PYTHON={sys.executable}", *words],
             cwd=ROOT,
             env=bare | {"PATH": str(self.tools)} | variables,
             capture_output=True,
@@ -221,6 +224,15 @@ def test_a_step_that_fails_ends_kind_up(equipped):
         ("grafana-logs", [f"{KUBECTL} --namespace mlops logs deployment/grafana --tail 200"]),
         ("alertmanager-logs", [f"{KUBECTL} --namespace mlops logs statefulset/alertmanager --tail 200"]),
         ("rollback", [f"{KUBECTL} --namespace mlops rollout undo deployment/cats-dogs-api", ROLLED_OUT]),
+        (
+            "tracking-deploy",
+            [
+                f"{KUBECTL} apply --server-side --force-conflicts --filename deploy/k8s/base/namespace.yaml",
+                f"{KUBECTL} apply --server-side --force-conflicts --kustomize deploy/k8s/tracking",
+                f"{KUBECTL} --namespace mlops rollout status --timeout 300s statefulset/mlflow",
+            ],
+        ),
+        ("tracking-forward", [f"{KUBECTL} --namespace mlops port-forward service/mlflow 5000:5000"]),
     ],
 )
 def test_a_target_does_what_it_says(equipped, target, act):
@@ -230,7 +242,7 @@ def test_a_target_does_what_it_says(equipped, target, act):
     assert equipped.acts == act
 
 
-def test_all_stop_ends_both_and_keeps_cluster_secrets_and_volumes(equipped):
+def test_all_stop_ends_all_and_keeps_cluster_secrets_and_volumes(equipped):
     ran = equipped.make("all-stop")
 
     assert ran.returncode == 0, ran.stderr
@@ -238,6 +250,7 @@ def test_all_stop_ends_both_and_keeps_cluster_secrets_and_volumes(equipped):
         f"{KUBECTL} --namespace mlops delete horizontalpodautoscaler,deployment --selector app=cats-dogs-api --wait",
         f"{KUBECTL} delete deployment,statefulset,daemonset --all-namespaces "
         "--selector app.kubernetes.io/part-of=tapetum,app.kubernetes.io/component=monitoring --wait",
+        f"{KUBECTL} --namespace mlops delete statefulset mlflow --ignore-not-found --wait",
     ]
 
 
@@ -333,6 +346,95 @@ def test_a_release_needs_an_image_that_the_cluster_can_pull(equipped, image):
     assert ran.returncode != 0
     assert f"IMAGE is '{image}'" in ran.stderr
     assert equipped.acts == []
+
+
+@pytest.fixture
+def following(equipped: Stage) -> Stage:
+    """A cluster whose pods serve models:/pets/2, and a promotion of models:/pets/3."""
+    (equipped.kept / "rendering").write_text(text("deploy/k8s/overlays/kind-following"))
+    equipped.has("kubectl", {"config get-contexts": CONTEXT, "jsonpath=": f"models:/pets/2 {'2' * 64}"})
+    with (equipped.tools / "kubectl").open("a") as recorder:
+        recorder.write(f'case "$*" in *" kustomize "*following) cat "{equipped.kept}/rendering";; esac\n')
+    (equipped.kept / "promoted.json").write_text(json.dumps(MOVED))
+    return equipped
+
+
+MOVED = {"name": "pets", "version": "3", "digest": "3" * 64, "previous": None, "checks": [{"name": "accuracy"}]}
+
+
+@pytest.mark.parametrize("number", [2, 3], ids=["the model that is served", "the model that was promoted"])
+def test_a_release_names_one_model_for_all_its_pods(following, number):
+    promoted = f"PROMOTED={following.kept}/promoted.json" if number == 3 else "PROMOTED="
+
+    ran = following.make("deploy", "OVERLAY=kind-following", "IMAGE=cats-dogs-api", "TAG=7", promoted)
+
+    assert ran.returncode == 0, ran.stderr
+    (made,) = (
+        found
+        for found in yaml.safe_load_all((following.kept / "applied").read_text())
+        if found["kind"] == "Deployment" and found["metadata"]["name"] == "cats-dogs-api"
+    )
+    template = made["spec"]["template"]
+    assert template["metadata"]["annotations"] == {
+        "tapetum/model": f"models:/pets/{number}",
+        "tapetum/digest": str(number) * 64,
+    }
+    containers = template["spec"]["initContainers"] + template["spec"]["containers"]
+    assert [found["image"] for found in containers] == ["cats-dogs-api:7"] * 2
+
+
+def test_a_first_release_that_follows_needs_a_promotion(following):
+    following.has("kubectl", {"config get-contexts": CONTEXT})
+    with (following.tools / "kubectl").open("a") as recorder:
+        recorder.write(f'case "$*" in *" kustomize "*following) cat "{following.kept}/rendering";; esac\n')
+
+    ran = following.make("deploy", "OVERLAY=kind-following", "IMAGE=cats-dogs-api")
+
+    assert ran.returncode != 0
+    assert "the cluster serves nothing yet: PROMOTED=promoted.json" in ran.stderr
+    assert not any("apply" in act for act in following.acts)
+
+
+def test_an_image_with_a_model_takes_no_promoted_one(following):
+    ran = following.make("deploy", "IMAGE=cats-dogs-api", f"PROMOTED={following.kept}/promoted.json")
+
+    assert ran.returncode != 0
+    assert "serves the model that is in its image, not models:/pets/3" in ran.stderr
+    assert not any("apply" in act for act in following.acts)
+
+
+def test_following_changes_the_model_and_nothing_else(following):
+    ran = following.make("follow", "OVERLAY=kind-following", f"PROMOTED={following.kept}/promoted.json")
+
+    assert ran.returncode == 0, ran.stderr
+    patching, waiting = following.acts
+    words, _, patch = patching.partition(" --patch ")
+    assert words == f"{KUBECTL} --namespace mlops patch deployment cats-dogs-api"
+    annotations = {"tapetum/model": "models:/pets/3", "tapetum/digest": "3" * 64}
+    assert json.loads(patch) == {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+    assert waiting == ROLLED_OUT
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is missing: make promote NAME=… writes it"),
+        ("nothing", "is not what `tapetum promote --json` prints"),
+        (json.dumps({"name": "pets", "refused": {}, "checks": []}), "is not what `tapetum promote --json` prints"),
+        (json.dumps(MOVED | {"digest": "3"}), "expected a name of letters, digits, dots and dashes, a number and"),
+        (json.dumps(MOVED | {"name": "p;rm"}), "expected a name of letters, digits, dots and dashes, a number and"),
+    ],
+    ids=["missing", "no JSON", "refused", "short digest", "a shell's"],
+)
+def test_what_names_no_model_is_not_followed(following, content, words):
+    promoted = following.kept / "promoted.json"
+    promoted.write_text(content) if content else promoted.unlink()
+
+    ran = following.make("follow", "OVERLAY=kind-following", f"PROMOTED={promoted}")
+
+    assert ran.returncode != 0
+    assert words in ran.stderr
+    assert following.acts == []
 
 
 def test_submission_zip_holds_what_is_committed(stage, tmp_path):

@@ -4,15 +4,35 @@ import re
 
 import kubernetes_validate
 import pytest
-from rendered import MONITORING, POD_OWNERS, SERVICE, container, kubectl, manifests, matches, of_kind, pod, text
+from rendered import (
+    MONITORING,
+    POD_OWNERS,
+    SERVICE,
+    TRACKING,
+    Manifest,
+    container,
+    kubectl,
+    manifests,
+    matches,
+    of_kind,
+    pod,
+    text,
+)
 
-EVERY = SERVICE + MONITORING
+EVERY = (*SERVICE, *MONITORING, TRACKING)
+# Which hold what is ours, each once.
+WHOLE = ("deploy/k8s/base", "deploy/monitoring", TRACKING)
 # From the oldest that docs/deploy.md allows to the newest that is known.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
 # What asks the cluster's API.
 WITH_TOKEN = {"prometheus", "kube-state-metrics", "metrics-server"}
 # What must see its node, in a namespace of its own.
 ON_THE_NODE = {"node-exporter"}
+
+
+def containers(owner: Manifest) -> list[Manifest]:
+    """The one of a pod, and those that run before it."""
+    return [*pod(owner)["spec"].get("initContainers", []), container(owner)]
 
 
 def owners() -> list[object]:
@@ -60,7 +80,7 @@ def test_what_a_pod_mounts_or_reads_is_there(folder):
     named = set(re.findall(r"configMap(?:Ref)?:\n(?: +defaultMode: \d+\n)? +name: (\S+)", text(folder)))
     accounts = {pod(owner)["spec"]["serviceAccountName"] for owner in of_kind(folder, *POD_OWNERS)}
 
-    assert named
+    assert named or folder == TRACKING
     assert {("ConfigMap", name) for name in named} <= made
     assert {("ServiceAccount", name) for name in accounts} <= made
 
@@ -88,16 +108,16 @@ def test_selectors_choose_the_pods_that_they_make(owner):
 
 def test_nothing_runs_as_root_or_may_become_it(owner):
     security = pod(owner)["spec"]["securityContext"]
-    own = container(owner)["securityContext"]
 
     assert security["runAsNonRoot"] is True
     assert security["runAsUser"] > 0
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert own == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    for found in containers(owner):
+        assert found["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
 
 
 def test_only_what_asks_the_cluster_has_a_token(owner):
@@ -121,19 +141,16 @@ def test_only_the_node_exporter_sees_its_node(owner):
 
 
 def test_resources_are_asked_for_and_bounded(owner):
-    resources = container(owner)["resources"]
-
-    assert set(resources["requests"]) == {"cpu", "memory"}
-    assert set(resources["limits"]) == {"cpu", "memory"}
+    for found in containers(owner):
+        assert set(found["resources"]["requests"]) == {"cpu", "memory"}
+        assert set(found["resources"]["limits"]) == {"cpu", "memory"}
 
 
 def test_images_are_pinned(owner):
     """By tag or digest, never by what is newest today; the base leaves it to its overlays."""
-    name, _, tag = container(owner)["image"].partition(":")
-
-    if name == "cats-dogs-api" and not tag:
-        return
-    assert re.fullmatch(r"v?\d+\.\d+\.\d+", tag), container(owner)["image"]
+    for found in containers(owner):
+        name, _, tag = found["image"].partition(":")
+        assert re.fullmatch(r"v?\d+\.\d+\.\d+", tag) or (name == "cats-dogs-api" and not tag), found["image"]
 
 
 def test_the_three_probes_ask_a_port_that_there_is(owner):
@@ -146,12 +163,12 @@ def test_the_three_probes_ask_a_port_that_there_is(owner):
 
 @pytest.mark.parametrize("folder", EVERY)
 def test_policies_name_pods_and_ports_that_there_are(folder):
-    """Pods of the service and of monitoring may be named in either; ports are those of the pods."""
-    both = [*of_kind("deploy/k8s/base", *POD_OWNERS), *of_kind("deploy/monitoring", *POD_OWNERS)]
+    """Pods of the service, of monitoring and of tracking may be named in any; ports are those of the pods."""
+    ours = [owner for whole in WHOLE for owner in of_kind(whole, *POD_OWNERS)]
     policies = of_kind(folder, "NetworkPolicy")
 
     def ports_of(selector: dict) -> set:
-        chosen = [owner for owner in both if matches(selector, pod(owner)["metadata"]["labels"])]
+        chosen = [owner for owner in ours if matches(selector, pod(owner)["metadata"]["labels"])]
         assert chosen, selector
         found = [port for owner in chosen for port in container(owner)["ports"]]
         return {port["name"] for port in found} | {port["containerPort"] for port in found}
@@ -174,7 +191,7 @@ def test_every_pod_of_the_namespace_is_closed_in_both_directions(owner):
     """But for the node exporters, whose network is that of their node, and what belongs to the cluster."""
     if owner["metadata"]["namespace"] != "mlops":
         return
-    policies = [*of_kind("deploy/k8s/base", "NetworkPolicy"), *of_kind("deploy/monitoring", "NetworkPolicy")]
+    policies = [policy for whole in WHOLE for policy in of_kind(whole, "NetworkPolicy")]
     labels = pod(owner)["metadata"]["labels"]
     own = [
         policy

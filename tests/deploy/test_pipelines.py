@@ -15,6 +15,8 @@ import yaml
 from running import running, serve_command
 from tools import installed, require
 
+from tapetum import files
+
 ROOT = Path(__file__).parents[2]
 JENKINSFILE = (ROOT / "Jenkinsfile").read_text()
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -27,6 +29,7 @@ STAGES = [
     "Validate Model",
     "Docker Build",
     "Docker Push",
+    "Promote Model",
     "Deploy to Kubernetes",
     "Smoke Tests",
 ]
@@ -37,6 +40,7 @@ case "$1 $2" in
   "config get-contexts") echo kind-mlops-cluster ;;
 esac
 case " $* " in
+  *" kustomize "*"-following ") printf '%s\\n' 'image: cats-dogs-api:0' 'tapetum/model: ""' 'tapetum/digest: ""' ;;
   *" kustomize "*) echo 'image: cats-dogs-api:0' ;;
   *" --filename - ") cat >> "$RECORD" ;;
 esac
@@ -80,7 +84,8 @@ def test_every_stage_of_the_pipeline_is_there_and_hides_no_failure():
         map(len, AFTER_FAILURE.values())
     )
     assert not re.search(r"\|\||; *true|\bsource\b|returnStatus|catchError", JENKINSFILE)
-    assert AFTER_FAILURE == {"Deploy to Kubernetes": ["make rollback"], "Smoke Tests": ["make rollback"]}
+    back = 'make rollback OVERLAY="$OVERLAY" PROMOTED="$PROMOTED"'
+    assert {"Deploy to Kubernetes": [back], "Smoke Tests": [back]} == AFTER_FAILURE
     assert set(re.findall(r"credentials\('([^']+)'\)", JENKINSFILE)) == {"ghcr-token", "kaggle-username", "kaggle-key"}
 
 
@@ -180,6 +185,7 @@ class Build:
             | parameters
             | {
                 "BUNDLE": f"runs/{parameters.get('RECIPE', DEFAULTS['RECIPE'])}/bundle",
+                "PROMOTED": "promoted.json" if "following" in parameters.get("OVERLAY", "") else "",
                 "PATH": f"{tools}:{os.environ['PATH']}",
                 "RECORD": str(self.record),
                 "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache"),
@@ -210,13 +216,17 @@ class Build:
 
 
 def test_the_steps_run_in_order_and_what_they_make_is_deployed(workspace, tmp_path):
-    build = Build(workspace, tmp_path, RECIPE="digits", EPOCHS="8", IMAGE="ghcr.io/me/cats-dogs-api")
+    chosen = {"RECIPE": "digits", "EPOCHS": "8", "IMAGE": "ghcr.io/me/cats-dogs-api", "OVERLAY": "kind-following"}
+    build = Build(workspace, tmp_path, **chosen)
 
     for stage in STAGES[1:6]:
         assert build.run(stage) == []
     built = build.run("Docker Build")
     build.record.write_text("")
     pushed = build.run("Docker Push")
+    digest = files.sha256(workspace / "runs" / "digits" / "bundle" / "bundle.json")
+    moved = {"name": "digits", "version": "1", "digest": digest, "previous": None, "checks": []}
+    (workspace / "promoted.json").write_text(json.dumps(moved))
     deployed = build.run("Deploy to Kubernetes")
 
     assert (workspace / "reports" / "tests.xml").is_file()
@@ -227,6 +237,7 @@ def test_the_steps_run_in_order_and_what_they_make_is_deployed(workspace, tmp_pa
     assert "--tag ghcr.io/me/cats-dogs-api:7" in command
     assert pushed == ["docker push ghcr.io/me/cats-dogs-api:7"]
     assert "image: ghcr.io/me/cats-dogs-api:7" in deployed
+    assert {"tapetum/model: models:/digits/1", f'tapetum/digest: "{digest}"'} <= set(deployed)
     assert any("rollout status" in line for line in deployed)
 
     with running(serve_command(workspace / "runs" / "digits" / "bundle"), tmp_path / "log") as service:

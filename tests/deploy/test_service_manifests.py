@@ -3,11 +3,16 @@
 import re
 
 import pytest
-from rendered import ROOT, SERVICE, container, matches, of_kind, one, pod
+import yaml
+from rendered import FOLLOWING, ROOT, SERVICE, container, matches, of_kind, one, pod
 
 from tapetum import __version__
+from tapetum.inference import hands
+from tapetum.logs import journal
+from tapetum.serving import alarm, spans
 from tapetum.serving.app import create_app
 from tapetum.settings import PREFIX, Settings, unknown_variables
+from tapetum.watch import keeper
 
 API = "cats-dogs-api"
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -16,7 +21,8 @@ UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 def configured(folder: str) -> Settings:
     """The settings that the pods of an overlay run with."""
     given = one(folder, "ConfigMap", API)["data"]
-    return Settings(_env_file=None, **{key.removeprefix(PREFIX).lower(): value for key, value in given.items()})
+    own = {key.removeprefix(PREFIX).lower(): value for key, value in given.items() if key.startswith(PREFIX)}
+    return Settings(_env_file=None, **own)
 
 
 def size(quantity: str) -> int:
@@ -27,7 +33,7 @@ def size(quantity: str) -> int:
 def test_every_key_of_the_config_map_is_a_setting(folder):
     given = one(folder, "ConfigMap", API)["data"]
 
-    assert all(key.startswith(PREFIX) for key in given)
+    assert all(key.startswith((PREFIX, "MLFLOW_")) for key in given)
     assert unknown_variables(given) == []
     assert configured(folder).host == "0.0.0.0"  # noqa: S104 - in a pod that is the pod
 
@@ -45,15 +51,36 @@ def test_probes_ask_routes_that_answer_without_a_key(folder):
     assert found["ports"] == [{"name": "http", "containerPort": settings.port}]
 
 
+def leaving_s(settings: Settings) -> float:
+    """The longest that a service takes from SIGTERM to its end, where all that it waits for takes all its time.
+
+    Requests, mails, workers, kept pictures, spans and the log, one after another.
+    """
+    requests_s = int(settings.body_timeout_s + settings.request_timeout_s) + 1
+    return (
+        settings.drain_s + requests_s + alarm.CLOSE_S + hands.END_S + keeper.CLOSING_S + spans.CLOSE_S + journal.CLOSE_S
+    )
+
+
 @pytest.mark.parametrize("folder", SERVICE)
 def test_the_cluster_waits_longer_than_the_service_takes_to_leave(folder):
-    settings = configured(folder)
     deployment = one(folder, "Deployment", API)
     command = container(deployment)["lifecycle"]["preStop"]["exec"]["command"]
-    assert command[0] == "sleep"
-    leaving = int(command[1]) + settings.drain_s + settings.body_timeout_s + settings.request_timeout_s
 
-    assert pod(deployment)["spec"]["terminationGracePeriodSeconds"] > leaving
+    assert command[0] == "sleep"
+    waits_s = pod(deployment)["spec"]["terminationGracePeriodSeconds"]
+    assert waits_s > int(command[1]) + leaving_s(configured(folder))
+
+
+def test_engines_wait_longer_than_the_service_takes_to_leave():
+    """As compose.yaml, `make docker-stop` and the document have it."""
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][API]
+    makefile, document = (ROOT / "Makefile").read_text(), (ROOT / "docs" / "docker.md").read_text()
+    stops = re.findall(r"stop -t (\d+)", makefile + document)
+
+    assert float(service["stop_grace_period"].removesuffix("s")) > leaving_s(Settings(_env_file=None))
+    assert len(stops) == 2
+    assert all(float(stop) > leaving_s(Settings(_env_file=None)) for stop in stops)
 
 
 @pytest.mark.parametrize("folder", SERVICE)
@@ -89,7 +116,7 @@ def test_the_autoscaler_owns_the_number_of_pods(folder):
     assert "replicas" not in deployment["spec"]
     assert "cpu" in container(deployment)["resources"]["requests"]  # else there is nothing to be a share of
     assert scaler["maxReplicas"] == 5
-    assert scaler["minReplicas"] == (2 if folder.endswith("production") else 1)
+    assert scaler["minReplicas"] == (2 if "production" in folder else 1)
 
 
 @pytest.mark.parametrize("folder", SERVICE)
@@ -99,7 +126,7 @@ def test_emptying_a_node_is_never_blocked_and_in_production_leaves_a_pod(folder)
 
     assert budget["maxUnavailable"] == 1
     assert matches(budget["selector"], pod(one(folder, "Deployment", API))["metadata"]["labels"])
-    assert least - budget["maxUnavailable"] >= (1 if folder.endswith("production") else 0)
+    assert least - budget["maxUnavailable"] >= (1 if "production" in folder else 0)
 
 
 @pytest.mark.parametrize("folder", SERVICE)
@@ -111,10 +138,13 @@ def test_pods_spread_over_nodes_and_zones(folder):
 
 
 @pytest.mark.parametrize("folder", SERVICE)
-def test_the_service_may_send_nothing(folder):
+def test_the_service_may_send_nothing_but_for_its_model(folder):
     policy = one(folder, "NetworkPolicy", API)["spec"]
 
-    assert policy["egress"] == []
+    asked = [peer["podSelector"]["matchLabels"] for rule in policy["egress"] for peer in rule["to"]]
+    # Which a pod that fetches its model must find, by its name.
+    tracking = [{"app.kubernetes.io/name": "mlflow"}, {"k8s-app": "kube-dns"}]
+    assert asked == (tracking if folder in FOLLOWING else [])
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     everything = one(folder, "NetworkPolicy", "default-deny")["spec"]
     assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

@@ -103,7 +103,7 @@ def test_what_was_assumed_is_said(simple_cnn):
 
 def test_a_bundle_that_nobody_measured_says_so_and_is_served_in_fp32(simple_cnn, run):
     sealed = bundles.load_sealed(simple_cnn / "bundle")
-    shown = run(sealed.path, command="bundle show")
+    shown = run(sealed.path, "--json", command="bundle show")
 
     assert (sealed.facts.name, sealed.facts.title, sealed.facts.labels) == ("model-1", "Cats and dogs", ("cat", "dog"))
     assert (sealed.facts.scores, sealed.facts.fingerprint, sealed.facts.imported.file) == ({}, None, "Model 1.pt")

@@ -81,22 +81,26 @@ def test_a_model_below_its_floor_stays_a_draft_that_is_not_served(run, folder, t
 
 
 def test_the_stages_can_be_run_one_by_one_on_files(run, folder, tmp_path):
-    assert run("data", "split", folder, "--out", "manifest.json").returncode == 0
+    divided = json.loads(run("data", "split", folder, "--out", "manifest.json", "--json").stdout)
     strict = ("gate.calibration_error=0",)
-    trained = run("train", "digits", "--data", "manifest.json", "--out", "x", "--draft", *QUICK, *strict)
+    trained = run("train", "digits", "--data", "manifest.json", "--out", "x", "--draft", "--json", *QUICK, *strict)
     draft = {path.name: path.read_bytes() for path in (tmp_path / "x" / "draft").iterdir() if path.is_file()}
     evaluated = run("evaluate", "x/draft", "--data", "manifest.json", "--to", "x/seen", "--metrics", "m.json", "--json")
     gated = run("gate", "x/seen", "--out", "verdict.json")
     refused = run("bundle", "seal", "x/seen", "--to", "x/bundle")
     (tmp_path / "easy.yaml").write_text("name: easy\ntitle: Easy\nimage: {height: 16, width: 16}\n")
     passed = run("gate", "x/seen", "--recipe", "easy.yaml", "--json")
-    sealed = run("bundle", "seal", "x/seen", "--to", "x/bundle", "--recipe", "easy.yaml")
-    verified = run("bundle", "verify", "x/bundle")
+    sealed = run("bundle", "seal", "x/seen", "--to", "x/bundle", "--recipe", "easy.yaml", "--json")
+    verified = run("bundle", "verify", "x/bundle", "--json")
     validated = run("gate", "x/bundle")
     in_place = run("bundle", "seal", "x/seen", "--recipe", "easy.yaml")
 
     assert trained.returncode == 0, trained.stderr
-    assert "draft     x/draft, for `tapetum evaluate`" in trained.stdout
+    assert sum(divided["parts"]["train"].values()) > 0
+    assert "draft     x/draft, for `tapetum evaluate`" in trained.stderr
+    summary = json.loads(trained.stdout)
+    assert (summary["bundle"], summary["sealed"], summary["passed"]) == ("x/draft", False, None)
+    assert json.loads(sealed.stdout)["digest"] == json.loads(verified.stdout)["digest"]
     assert {path.name: path.read_bytes() for path in (tmp_path / "x" / "draft").iterdir() if path.is_file()} == draft
     scores = json.loads(evaluated.stdout)["fp32"]
     assert json.loads((tmp_path / "m.json").read_text())["fp32"]["accuracy"] == scores["accuracy"]["value"]

@@ -94,7 +94,7 @@ def test_an_error_rate_is_mailed_and_its_end_too(begin, server, bright):
 
 
 def test_a_wrong_password_is_seen_wherever_one_looks(begin, server, bright):
-    service = begin(GMAIL_PASS="not-the-password")  # noqa: S106
+    service = begin(GMAIL_PASS="not-the-password")  # noqa: S106 - nobody's
 
     refused = service.client.post("/alerts/test")
     fail_until(service, bright, lambda: status(service)["mails"]["failed"] == 2)
@@ -154,7 +154,7 @@ def test_without_an_account_the_reason_is_said_and_alerts_are_looked_at_all_the_
 
 
 def test_half_an_account_ends_the_start(run_until_exit, bundle_path):
-    ended = run_until_exit("serve", str(bundle_path), "--port", "0", GMAIL_PASS="abcd")  # noqa: S106
+    ended = run_until_exit("serve", str(bundle_path), "--port", "0", GMAIL_PASS="abcd")  # noqa: S106 - nobody's
 
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()

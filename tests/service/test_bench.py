@@ -15,7 +15,7 @@ def address(service) -> str:
 def test_a_bundle_is_served_measured_and_drawn(bundle_path, run_until_exit, tmp_path):
     ran = run_until_exit(
         *("bench", str(bundle_path), *QUICK, "--clients", "1,2", "--rates", "20,50%", "--form"),
-        *("--json", "figures.json", "--plot", "plot.svg"),
+        *("--out", "figures.json", "--plot", "plot.svg"),
     )
 
     assert ran.returncode == 0, ran.stderr

@@ -1,6 +1,7 @@
 """The end of the service: who is told, what is finished, and how to have it at once."""
 
 import signal
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,6 +65,22 @@ def test_what_was_accepted_is_finished_after_the_door_is_closed(start, bright):
     assert [answer.status_code for answer in answers] == [200, 200]
     assert service.process.wait(30) == 0
     assert all(ends(pid) for pid in workers)
+
+
+def test_a_request_whose_head_has_begun_is_answered_after_the_door_is_closed(start, bright):
+    service = start(TAPETUM_WORKERS="0")
+    address = service.client.base_url
+
+    with socket.create_connection((address.host, address.port), timeout=30) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n")
+        service.process.send_signal(signal.SIGTERM)
+        service.until(lambda: refuses_connections(service))
+        connection.sendall(b"Content-Length: %d\r\n\r\n" % len(bright) + bright)
+        with connection.makefile("rb") as stream:
+            answer = stream.read()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert service.process.wait(30) == 0
 
 
 @pytest.mark.parametrize(("again", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

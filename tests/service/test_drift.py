@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from conftest import encode
+from inferring import client_of, of_files, of_pixels
 from profiles import blobs, profiled
 from running import Service, running, serve_command
 
+from tapetum import bundle as bundles
 from tapetum.metrics import CATALOGUE
 
 BATCH = 32
@@ -15,14 +17,16 @@ BATCH = 32
 
 @pytest.fixture(scope="module")
 def watched(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose bundle has a profile, asked for 512 dim pictures over both protocols."""
+    """A service whose bundle has a profile, asked for 512 dim pictures, half of them by the Open Inference Protocol."""
     folder = tmp_path_factory.mktemp("watched")
     bundle = profiled(bundle_path, folder / "bundle")
     with running(serve_command(bundle), folder / "log", TAPETUM_DRIFT_WINDOW="500") as service:
         dim = [encode((pixels * 0.5).astype("uint8"), "PNG") for pixels in blobs(16 * BATCH, 5)]
-        for start in range(0, len(dim), BATCH):
+        for start in range(0, len(dim), 2 * BATCH):
             files = [("files", content) for content in dim[start : start + BATCH]]
             service.client.post("/predict/batch", files=files).raise_for_status()
+            with client_of(service) as client:
+                client.infer("pictures", of_files(dim[start + BATCH : start + 2 * BATCH]))
         service.until(lambda: drift(service)["state"] == "watched")
         yield service
 
@@ -59,6 +63,17 @@ def test_an_answer_says_whether_its_picture_is_unlike_the_training_data(watched,
 
     assert usual["unlike_training"] is False
     assert strange["unlike_training"] is True
+
+
+def test_pixels_by_the_open_inference_protocol_are_watched_too(watched, bundle_path, rng):
+    spec = bundles.load(bundle_path).facts.preprocess
+    strange = (rng.random((2, spec.height, spec.width, 3)) > 0.5).astype("uint8") * 255
+    before = drift(watched)["unlike_training"]
+
+    with client_of(watched) as client:
+        client.infer("pictures-tensor", of_pixels(strange))
+
+    watched.until(lambda: drift(watched)["unlike_training"] == before + 2)
 
 
 def test_without_a_profile_nothing_is_said(service, bright):

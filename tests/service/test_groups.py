@@ -124,6 +124,18 @@ async def test_a_picture_that_costs_a_worker_costs_its_group_nothing(bundle_path
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("with_a_faulty_decoder")
+@pytest.mark.parametrize("group", [1, 2])
+async def test_a_picture_that_is_lined_up_survives_what_it_stands_behind(bundle_path, bright, group):
+    """Of groups, those before the bad picture have their answers, and those with it are computed alone."""
+    pictures = [*[bright] * group, *[gif(7)] * group, *[bright] * 4]
+    async with opened(bundle_path, group=group) as pool:
+        found = await answers(pool, pictures)
+
+    assert [type(one) for one in found] == [Prediction] * group + [WorkerLost] * group + [Prediction] * 4
+
+
+@pytest.mark.anyio
 async def test_a_worker_is_timed_between_its_pictures(bundle_path, rng):
     plan = Plan(bundle_path, "openvino", "auto", 5_000_000)
     worker = ProcessHand(plan, lambda hand, left: None)

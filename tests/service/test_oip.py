@@ -407,7 +407,7 @@ def test_a_full_service_refuses_as_the_protocol_has_it(start, photos, pixels):
     path = "/v2/models/{name}/versions/{version}/infer"
     version = service.client.get("/v2/models/pictures").json()["versions"][0]
     asked = path.format(name="pictures-tensor", version=version)
-    send = lambda: post(service, photos[0], "/predict", **{"X-Request-Timeout": "20"})  # noqa: E731
+    send = lambda: post(service, photos[0], "/predict", **{"X-Request-Timeout": "20"})  # noqa: E731 - called often
 
     with ThreadPoolExecutor(4) as callers, frozen(service.workers()):
         waiting = ask_beyond_the_limit(callers, send, limit=2)

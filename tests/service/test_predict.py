@@ -1,5 +1,6 @@
 """POST /predict as documented, and what it answers to everything that is no picture."""
 
+import re
 import zlib
 from struct import pack
 
@@ -155,4 +156,14 @@ def test_the_information_routes_answer_as_documented(service, bundle_path):
         "reason": None,
     }
     assert "/predict" in get("/openapi.json")["paths"]
-    assert "swagger" in service.client.get("/docs").text.lower()
+
+
+def test_docs_describe_every_route_without_another_host(service):
+    described = service.client.get("/openapi.json").json()["paths"]
+    page = service.client.get("/docs")
+
+    told = re.findall(r"<h2><code>(\w+) (\S+)</code></h2>", page.text)
+    assert told == [(method.upper(), path) for path, methods in described.items() for method in methods]
+    assert "The field <code>file</code>" in page.text or "multipart/form-data" in page.text
+    assert re.findall(r'(?:src|href)="(?!page/|\./|openapi\.json)', page.text) == []
+    assert "default-src 'none'" in page.headers["content-security-policy"]

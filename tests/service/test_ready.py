@@ -16,7 +16,7 @@ def ready(service, **variables: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - both are asked here
 def test_a_service_that_is_ready_is(service, host):
     ran = ready(service, TAPETUM_HOST=host)
 

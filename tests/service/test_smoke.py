@@ -91,11 +91,23 @@ def test_what_only_looks_like_a_service_fails_every_check_but_its_lies(run_until
     yes = {"ready": True, "device": "cpu", "status": "healthy", "model_loaded": True, "version": "1"}
     with web() as place:
         place.answers = [says(200, json.dumps(yes).encode())]
-        ran = run_until_exit("smoke", place.url, "--json")
+        ran = run_until_exit("smoke", place.url, "--json", "--load", "20", "--seconds", "1")
 
+    *_, loaded = json.loads(ran.stdout)
+    assert (loaded["sent"], loaded["wrong"], loaded["is_kept"]) == (20, 20, False)
     kept = [check["name"] for check in json.loads(ran.stdout) if check["is_kept"]]
     assert ran.returncode == 1
     assert kept == ["/ready says that it can answer", "/health says that it lives", "/metrics can be read"]
+
+
+def test_under_load_everything_is_answered_rightly_and_counted(service, run_until_exit):
+    ran = run_until_exit("smoke", address(service), "--load", "40", "--seconds", "1")
+
+    assert ran.returncode == 0, ran.stdout
+    words, model = ran.stdout.splitlines()[-2:]
+    assert words.startswith("ok    /predict loses nothing under load: 40 sent, 40 answered rightly, 0 refused, 0 wrong")
+    assert model.split()[0] == "by"
+    assert model.endswith(": 40")
 
 
 def test_the_script_of_the_deployment_calls_it(service, tmp_path):

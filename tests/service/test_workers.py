@@ -139,10 +139,10 @@ def test_a_replaced_worker_must_serve_the_bundle_of_the_others(own_bundle, tmp_p
         assert post(service, bright).status_code == 200
 
 
-def test_a_plan_survives_the_command_line():
+def test_a_plan_survives_the_line():
     plan = Plan(Path("a folder/bundle"), "openvino", "auto", 5)
 
-    assert Plan.from_json(plan.to_json()) == plan
+    assert Plan.from_facts(plan.to_facts()) == plan
 
 
 def test_a_picture_larger_than_the_line_takes_at_once_arrives_whole(start, rng):

@@ -270,8 +270,8 @@ def watched(bundle: Path, folder: Path) -> Iterator[tuple[str, str]]:
         addresses = [service.client.base_url.netloc.decode() for service in services]
         pods = [{"namespace": "mlops", "pod": f"cats-dogs-api-{name}"} for name in ("a", "b")]
         ours = services[0]
-        # What only a GPU tells, or a verdict on 500 predictions beside a profile, is made up.
-        made_up = ("gpu_", "drift_", "model_estimated_", "model_reference_")
+        # What only a GPU tells, a challenger, or a verdict on 500 predictions beside a profile, is made up.
+        made_up = ("gpu_", "shadow_", "drift_", "model_estimated_", "model_reference_")
         ours.until(lambda: all(series.name.startswith(made_up) for series in exported.lacking(scraped(ours))))
         lacking = exported.lacking(scraped(ours))
         pages = {"/alertmanager": exported.notifications, "/cluster": lambda ticks: exported.CLUSTER}

@@ -1,6 +1,9 @@
 """What the machine is, and how many cores there really are, read from folders laid out as a kernel lays them out."""
 
 import os
+import subprocess
+import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,3 +83,15 @@ def test_a_measurement_can_say_what_it_was_made_on():
     assert found["cores"] == str(machine.cores())
     assert all(found.values())
     assert {"processor", "system", "python", "numpy", "pillow", "torch"} <= found.keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell")
+def test_the_processor_time_of_a_process_is_known_while_it_lives():
+    before = time.process_time()
+    found = machine.cpu_s(os.getpid())
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+
+    assert found is not None
+    assert before <= found <= time.process_time()
+    assert machine.cpu_s(ended.pid) is None

@@ -1,14 +1,15 @@
 """`tapetum bench`: throughput and latency of a service under load."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, API_KEY_FILE, NEW_FILE, authorisation, files_of
+from tapetum.cli.tables import growing
+from tapetum.cli.terminal import ANY_PATH, API_KEY_FILE, JSON, NEW_FILE, authorisation, files_of
 
 if TYPE_CHECKING:
     from tapetum.delivery.bench import Arrivals, Load, Plan
@@ -37,7 +38,8 @@ _ROW = "{:<19} {:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>9}  {}"
 @click.option("--picture", "paths", type=ANY_PATH, multiple=True, help="Picture, or folder of some, to send in turn.")
 @click.option("--form", "as_forms", is_flag=True, help="Send forms with a field `file`, not raw bodies.")
 @API_KEY_FILE
-@click.option("--json", "json_file", type=NEW_FILE, help="File to write all figures to.")
+@JSON
+@click.option("--out", type=NEW_FILE, help="Write what --json prints to this file.")
 @click.option("--plot", "plot_file", type=NEW_FILE, help="File to draw latency against load in: .svg or .png.")
 def command(
     target: str,
@@ -48,7 +50,8 @@ def command(
     paths: tuple[Path, ...],
     as_forms: bool,
     api_key_file: Path | None,
-    json_file: Path | None,
+    as_json: bool,
+    out: Path | None,
     plot_file: Path | None,
 ) -> None:
     """Measure how fast a service answers and how late: one that runs, or BUNDLE in a process of its own.
@@ -70,16 +73,20 @@ def command(
     with _service(target, headers) as (url, cpu_s):
         targets.require_answer(url, contents[0], headers)
         mean = sum(map(len, contents)) / len(contents) / 1000
-        click.echo(f"{url}, {len(contents)} pictures of {mean:.1f} kB; latency of answers 200")
-        click.echo(_ROW.format(*_HEADS))
-        for load in bench.measure(targets.pictures(url, contents, headers, as_forms), plan, cpu_s):
-            loads.append(load)
-            click.echo(_row(load))
+        if not as_json:
+            click.echo(f"{url}, {len(contents)} pictures of {mean:.1f} kB; latency of answers 200")
+        with nullcontext(lambda row: None) if as_json else growing(_HEADS, lambda row: _ROW.format(*row)) as add:
+            for load in bench.measure(targets.pictures(url, contents, headers, as_forms), plan, cpu_s):
+                loads.append(load)
+                add(_row(load))
     for load in loads:
         if load.doubt:
             click.echo(f"{load.name}: {load.doubt}", err=True)
-    if json_file is not None:
-        files.write_text(json_file, bench.to_json(url, contents, machine.description(), loads))
+    figures = bench.to_json(url, contents, machine.description(), loads)
+    if as_json:
+        click.echo(figures, nl=False)
+    if out is not None:
+        files.write_text(out, figures)
     if plot_file is not None:
         files.write_bytes(plot_file, draw(loads, target))
 
@@ -164,7 +171,7 @@ def _service(target: str, headers: dict[str, str]) -> "Iterator[tuple[str, Calla
         yield service.url, service.cpu_s
 
 
-def _row(load: "Load") -> str:
+def _row(load: "Load") -> tuple[str, ...]:
     def number(value: float | None) -> str:
         return "-" if value is None else f"{value:.1f}"
 
@@ -172,4 +179,4 @@ def _row(load: "Load") -> str:
     others = ", ".join(f"{status}: {count}" for status, count in load.answers.items() if status != "200")
     share = f"{load.generator_share:.0%}"
     figures = (number(load.answered_per_s), *latencies, number(load.server_cpu_ms), share)
-    return _ROW.format(load.name, *figures, others or "-")
+    return (load.name, *figures, others or "-")

@@ -4,12 +4,16 @@ from dataclasses import asdict
 
 import click
 
+from tapetum.cli.tables import show_rows
 from tapetum.cli.terminal import JSON, echo_json
 
 
 @click.group("config")
 def command() -> None:
-    """Show the settings in force."""
+    """Show the settings in force.
+
+    Example: tapetum config show --json
+    """
 
 
 @command.command()
@@ -25,8 +29,6 @@ def show(as_json: bool) -> None:
     if as_json:
         echo_json([asdict(row) for row in rows])
         return
-    width, value_width = (max(len(getattr(row, name)) for row in rows) for name in ("variable", "value"))
-    for row in rows:
-        click.echo(f"{row.variable:{width}}  {row.value:{value_width}}  {row.origin}")
+    show_rows(("variable", "value", "from"), [(row.variable, row.value, row.origin) for row in rows])
     for complaint in settings.unknown_variables(settings.given()):
         click.echo(f"warning: {complaint}", err=True)

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from tapetum.cli.train import fetch, say, train
+from tapetum.cli.stages import say, to_summary
+from tapetum.cli.tables import show
+from tapetum.cli.terminal import JSON, echo_json, stages_aside
+from tapetum.cli.train import fetch, train
 
 if TYPE_CHECKING:
     from tapetum.data.manifest import Manifest
@@ -32,8 +35,9 @@ class _Answered(NamedTuple):
 @click.command("demo")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the service.")
 @click.option("--keep", is_flag=True, help="Leave the service running.")
+@JSON
 @click.pass_context
-def command(context: click.Context, port: int, keep: bool) -> None:
+def command(context: click.Context, port: int, keep: bool, as_json: bool) -> None:
     """Run everything on handwritten digits: fetch, check, split, train, evaluate, gate, seal, serve, ask.
 
     Example: tapetum demo --port 8001
@@ -49,14 +53,19 @@ def command(context: click.Context, port: int, keep: bool) -> None:
     server.listen(HOST, port).close()  # a port in use should end the demo now, not after training
     chosen = recipe.load(Path("digits"))
     out = Path("runs") / chosen.name
-    outcome = train(chosen, fetch(chosen.source or "", out), out)
-    if not outcome.passed:
-        context.exit(1)
-    with _service(outcome.bundle.path, port, out / "service.log", keep) as address:
-        answers = _ask(address, manifests.load(out / MANIFEST))
-    click.echo("\n" + _table(answers) + "\n")
+    with stages_aside(as_json):
+        outcome = train(chosen, fetch(chosen.source or "", out), out)
+        if not outcome.passed:
+            context.exit(1)
+        with _service(outcome.bundle.path, port, out / "service.log", keep) as address:
+            answers = _ask(address, manifests.load(out / MANIFEST))
     right = sum(answer.prediction == answer.sample.label for answer in answers)
     median_ms = statistics.median(answer.latency_ms for answer in answers)
+    if as_json:
+        asked = {"asked": len(answers), "right": right, "median_ms": median_ms, "address": address if keep else None}
+        echo_json(to_summary(outcome.bundle, outcome.verdict) | asked)
+        return
+    show("\n" + _table(answers) + "\n")
     say("ask", f"{right} of {len(answers)} held-out pictures answered rightly over HTTP, median {median_ms:.1f} ms")
     if not keep:
         say("stop", "the service is stopped again; `make demo KEEP=1` leaves it running")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from tapetum.cli.tables import show
 from tapetum.cli.terminal import ANY_PATH, BUNDLE, JSON, NEW_FILE, files_of, progress
 
 
@@ -29,7 +30,10 @@ def command(
 
     with progress() as advance:
         found = drift.measure(bundle, list(files_of(paths)), engine, advance)
-    click.echo(found.verdict.model_dump_json(indent=1) if as_json else drift.text(found))
+    if as_json:
+        click.echo(found.verdict.model_dump_json(indent=1))
+    else:
+        show(drift.text(found))
     if out is not None:
         from tapetum import files
         from tapetum.evaluation.drift_page import html

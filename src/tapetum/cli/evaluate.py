@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from tapetum.cli.tables import show
 from tapetum.cli.terminal import ANY_PATH, BUNDLE, FOLDER, JSON, echo_json, progress, to_json
 
 
@@ -41,5 +42,5 @@ def command(
     if as_json:
         echo_json({name: asdict(entry) for name, entry in scores.items()})
     else:
-        click.echo(report(scores))
+        show(report(scores))
         click.echo(f"{evaluated.path / bundles.REPORT} shows plots and pictures")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tapetum.cli.tables import show
 from tapetum.cli.terminal import ANY_PATH, BUNDLE, FOLDER, JSON, echo_json, progress
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def command(
 
 
 def _say(outcome: "Outcome") -> None:
-    from tapetum.cli.train import say
+    from tapetum.cli.stages import say
     from tapetum.evaluation import in_int8
 
     for entry in outcome.tries:
@@ -95,7 +96,7 @@ def _say(outcome: "Outcome") -> None:
         return
     facts = outcome.bundle.facts
     assert facts.quantised is not None
-    click.echo(f"\n{in_int8.text(facts.quantised)}")
+    show(f"\n{in_int8.text(facts.quantised)}")
     say("seal", f"{outcome.bundle.path}, version {facts.version}, answers in int8 unless it is told another precision")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from tapetum.cli.tables import show_checks
 from tapetum.cli.terminal import ANY_PATH, BUNDLE, FOLDER, JSON, echo_json, to_json
 
 
@@ -50,6 +51,5 @@ def command(
     if as_json:
         echo_json(asdict(verdict))
     else:
-        for check in verdict.checks:
-            click.echo(check.to_text())
+        show_checks(verdict.checks)
     context.exit(0 if verdict.passed else 1)

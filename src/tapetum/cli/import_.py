@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, FOLDER, progress
-from tapetum.cli.train import say, say_verdict
+from tapetum.cli.stages import say, say_verdict, to_summary
+from tapetum.cli.terminal import ANY_PATH, FOLDER, JSON, echo_json, progress
 
 # What torchvision's own recipes and most courses use.
 _USUAL = {"height": 224, "width": 224, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -29,6 +29,7 @@ _USUAL = {"height": 224, "width": 224, "mean": (0.485, 0.456, 0.406), "std": (0.
 @click.option(
     "--data", "pictures", type=ANY_PATH, help="Measure it on these pictures: a folder, a listing, or a manifest."
 )
+@JSON
 @click.pass_context
 def command(
     context: click.Context,
@@ -41,6 +42,7 @@ def command(
     name: str | None,
     title: str | None,
     pictures: Path | None,
+    as_json: bool,
 ) -> None:
     """Turn a .pt or .pth file of weights into a bundle; with --data exit code 1 where the gate says no.
 
@@ -66,6 +68,9 @@ def command(
         if pictures is not None:
             manifest, _ = pipeline.divide(pictures, choices.parts, out, advance)
         bundle, verdict = pipeline.import_model(file, choices, classes, manifest, out, advance)
+    if as_json:
+        echo_json(to_summary(bundle, verdict))
+        context.exit(1 if verdict and not verdict.passed else 0)
     say("import", f"{file}: {arch}, {len(classes)} classes: {', '.join(classes)}")
     say("pictures", ", ".join(f"{key} {_text(value)}" for key, value in choices.image))
     if verdict is None:

@@ -1,13 +1,15 @@
 """`tapetum predict`: classes of picture files, from a bundle or from a running service."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, files_of
+from tapetum.cli.tables import is_terminal, show_rows
+from tapetum.cli.terminal import ANY_PATH, files_of, progress
 
 Entry = dict[str, Any]
 
@@ -26,16 +28,35 @@ def command(context: click.Context, model: str, paths: tuple[Path, ...], as_json
     files = list(files_of(paths))
     is_url = model.startswith(("http://", "https://"))
     entries = _by_service(model, files) if is_url else _by_bundle(Path(model), files, engine)
-    failed = 0
-    for entry in entries:
-        failed += "error" in entry
-        if as_json:
-            click.echo(json.dumps(entry, ensure_ascii=False))
-        elif "error" in entry:
-            click.echo(f"{entry['path']}  error: {entry['error']}")
-        else:
-            click.echo(f"{entry['path']}  {entry['prediction']}  {entry['confidence']:.4f}")
+    if not as_json and is_terminal(sys.stdout):
+        failed = _draw(entries, len(files))
+    else:
+        failed = 0
+        for entry in entries:
+            failed += "error" in entry
+            click.echo(json.dumps(entry, ensure_ascii=False) if as_json else _line(entry))
     context.exit(1 if failed else 0)
+
+
+def _draw(entries: Iterator[Entry], number: int) -> int:
+    """A table once all are known, and a bar on the way to it; how many could not be read."""
+    rows, failed = [], 0
+    with progress() as advance:
+        for done, entry in enumerate(entries, start=1):
+            advance("classify", done, number)
+            failed += "error" in entry
+            told = (
+                ("error", entry["error"]) if "error" in entry else (entry["prediction"], f"{entry['confidence']:.4f}")
+            )
+            rows.append((entry["path"], *told))
+    show_rows(("picture", "class", "confidence"), rows)
+    return failed
+
+
+def _line(entry: Entry) -> str:
+    if "error" in entry:
+        return f"{entry['path']}  error: {entry['error']}"
+    return f"{entry['path']}  {entry['prediction']}  {entry['confidence']:.4f}"
 
 
 def _by_bundle(path: Path, files: list[Path], engine: str) -> Iterator[Entry]:

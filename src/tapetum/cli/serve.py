@@ -15,6 +15,8 @@ from tapetum.cli.terminal import FOLDER
 @click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
 @click.option("--device", help="Where the model computes: auto, cpu or cuda.")
 @click.option("--precision", help="Arithmetic of the model: auto, fp32, bf16 or int8.")
+@click.option("--shadow", type=FOLDER, help="A challenger that is asked too, and never answers.")
+@click.option("--shadow-share", type=float, help="Share of the pictures that it sees.")
 def command(
     bundle: Path | None,
     host: str | None,
@@ -23,6 +25,8 @@ def command(
     engine: str | None,
     device: str | None,
     precision: str | None,
+    shadow: Path | None,
+    shadow_share: float | None,
 ) -> None:
     """Answer POST /predict until told to stop; without BUNDLE the one of TAPETUM_BUNDLE.
 
@@ -30,9 +34,8 @@ def command(
 
     Example: tapetum serve runs/pets/bundle --port 8000
     """
-    from tapetum import settings
-    from tapetum.logs import setup
-    from tapetum.serving import server
+    from tapetum import machine, settings
+    from tapetum.inference import start
 
     given = {
         "bundle": bundle,
@@ -42,8 +45,15 @@ def command(
         "engine": engine,
         "device": device,
         "precision": precision,
+        "shadow": shadow,
+        "shadow_share": shadow_share,
     }
     chosen = settings.load(**given)
+    start.early(chosen.hands)
+    machine.collect_seldom()
+    from tapetum.logs import setup
+    from tapetum.serving import server
+
     journal = setup.configure(chosen)
     for complaint in settings.unknown_variables(settings.given()):
         click.echo(f"warning: {complaint}", err=True)

@@ -3,12 +3,13 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tapetum.cli.tables import is_terminal
 from tapetum.progress import Advance
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -31,6 +32,11 @@ def to_json(content: Any) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 
+def stages_aside(as_json: bool) -> AbstractContextManager[Any]:
+    """With --json, what stages say goes to standard error, and the document alone to standard output."""
+    return redirect_stdout(sys.stderr) if as_json else nullcontext()
+
+
 def authorisation(api_key_file: Path | None) -> dict[str, str]:
     """The header that carries the first key of a file; none without a file."""
     if api_key_file is None:
@@ -51,7 +57,7 @@ def files_of(paths: Iterable[Path]) -> Iterator[Path]:
 @contextmanager
 def progress() -> Iterator[Advance]:
     """Bars with remaining time on standard error; nothing where that is no terminal."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield lambda stage, done, total: None
         return
     from rich.console import Console

@@ -1,16 +1,14 @@
 """`tapetum train`: labelled pictures in, bundle out."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tapetum.cli.terminal import ANY_PATH, CORRECTIONS, FOLDER, progress
+from tapetum.cli.stages import say, say_verdict, to_summary
+from tapetum.cli.terminal import ANY_PATH, CORRECTIONS, FOLDER, JSON, echo_json, progress, stages_aside
 
 if TYPE_CHECKING:
-    from tapetum.bundle import Bundle
-    from tapetum.evaluation.gate import Verdict
     from tapetum.pipeline import Outcome
     from tapetum.recipe import Recipe
     from tapetum.training.distributed import Group
@@ -35,6 +33,7 @@ _LEAST_FREE_BYTES = 50_000_000
 @click.option("--resume", is_flag=True, help="Go on with the run of that folder, if one was interrupted.")
 @click.option("--draft", "is_draft", is_flag=True, help="Stop at the draft, for evaluate, gate and bundle seal.")
 @CORRECTIONS
+@JSON
 @click.pass_context
 def command(
     context: click.Context,
@@ -46,6 +45,7 @@ def command(
     resume: bool,
     is_draft: bool,
     corrections: Path | None,
+    as_json: bool,
 ) -> None:
     """Train, evaluate, hold to the gate, and seal; exit code 1 where the gate says no.
 
@@ -62,12 +62,33 @@ def command(
     machine.collect_seldom()
 
     from tapetum import recipe
+
+    if transfer:
+        overrides = (*recipe.TRANSFER, *overrides)
+    with stages_aside(as_json):
+        outcome = _run(recipe_or_pictures, overrides, pictures, out, resume, is_draft, corrections)
+    if outcome is None:
+        return
+    if as_json:
+        echo_json(to_summary(outcome.bundle, outcome.verdict) | {"tracked": outcome.tracked})
+    context.exit(0 if outcome.passed else 1)
+
+
+def _run(
+    recipe_or_pictures: Path,
+    overrides: tuple[str, ...],
+    pictures: Path | None,
+    out: Path | None,
+    resume: bool,
+    is_draft: bool,
+    corrections: Path | None,
+) -> "Outcome | None":
+    """Find recipe and pictures, and train; None in a process that only helps another."""
+    from tapetum import recipe
     from tapetum.data import listing, packing
     from tapetum.errors import ConfigError
     from tapetum.training import distributed
 
-    if transfer:
-        overrides = (*recipe.TRANSFER, *overrides)
     is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
     if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
         chosen, pictures = _choose(recipe_or_pictures, overrides), recipe_or_pictures
@@ -78,13 +99,12 @@ def command(
         if not group.is_first:
             group.wait()
             _help(chosen, out, resume, group)
-            return
+            return None
         if pictures is None:
             if chosen.source is None:
                 raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
             pictures = fetch(chosen.source, out)
-        outcome = train(chosen, pictures, out, resume, group, is_draft, corrections)
-    context.exit(0 if outcome.passed else 1)
+        return train(chosen, pictures, out, resume, group, is_draft, corrections)
 
 
 def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
@@ -180,28 +200,6 @@ def _help(chosen: "Recipe", out: Path, resume: bool, group: "Group") -> None:
     from tapetum import pipeline, settings
 
     pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
-
-
-def say_verdict(bundle: "Bundle", verdict: "Verdict", out: Path) -> None:
-    """What was measured, what the gate says of it, and where the bundle is."""
-    from tapetum import pipeline
-    from tapetum.bundle import REPORT
-
-    say("evaluate", f"{out / REPORT}, {out / pipeline.SCORES_TEXT}, {out / pipeline.SCORES_JSON}")
-    click.echo(f"\n{(out / pipeline.SCORES_TEXT).read_text(encoding='utf-8')}")
-    for check in verdict.checks:
-        say("gate", check.to_text())
-    if bundle.is_sealed:
-        say("seal", f"{bundle.path}, version {bundle.facts.version}")
-    else:
-        say("seal", f"no: {bundle.path} stays a draft, which can be evaluated but not served")
-
-
-def say(stage: str, message: str) -> None:
-    """One line of a stage."""
-    # Not click.echo, which would write past the progress bars and tear them.
-    sys.stdout.write(f"{stage:8}  {message}\n")
-    sys.stdout.flush()
 
 
 def _say_epoch(result: "EpochResult") -> None:

@@ -37,9 +37,14 @@ class Finding:
 
     def to_text(self) -> str:
         """The finding on a line, with its first few pictures."""
-        shown = ", ".join(self.paths[:_SHOWN])
+        shown = self.pictures
+        return f"{self.kind}: {shown}{': ' if shown else ''}{self.message}"
+
+    @property
+    def pictures(self) -> str:
+        """The first of its pictures, and how many more there are."""
         more = f" and {len(self.paths) - _SHOWN} more" if len(self.paths) > _SHOWN else ""
-        return f"{self.kind}: {shown}{more}{': ' if shown else ''}{self.message}"
+        return ", ".join(self.paths[:_SHOWN]) + more
 
 
 @dataclass(frozen=True)

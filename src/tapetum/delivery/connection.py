@@ -14,10 +14,15 @@ _FINAL = 200  # what is less only announces an answer
 
 
 class Answer(NamedTuple):
-    """The status of an answer, NO_ANSWER where none came, and when it was whole by `perf_counter`."""
+    """The status of an answer, NO_ANSWER where none came, and when it was whole by `perf_counter`.
+
+    `says_when` is whether it has Retry-After.
+    """
 
     status: int
     at: float
+    body: bytes = b""
+    says_when: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class _Line(asyncio.Protocol):
         self.is_open = False
         self._parser = HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
+        self._body = b""
+        self._says_when = False
 
     def send(self, request: bytes, answer: "asyncio.Future[Answer]") -> None:
         self._answer = answer
@@ -100,6 +107,19 @@ class _Line(asyncio.Protocol):
         except HttpParserError:
             self.hang_up()
 
+    def on_message_begin(self) -> None:
+        """An answer begins."""
+        self._body, self._says_when = b"", False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header of it."""
+        if name.lower() == b"retry-after":
+            self._says_when = True
+
+    def on_body(self, part: bytes) -> None:
+        """Part of its body."""
+        self._body += part
+
     def on_message_complete(self) -> None:
         """The parser has seen the end of an answer."""
         status = self._parser.get_status_code()
@@ -107,12 +127,12 @@ class _Line(asyncio.Protocol):
             return
         if not self._parser.should_keep_alive():
             self.hang_up()
-        self._settle(status)
+        self._settle(status, self._body, self._says_when)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         self._settle(NO_ANSWER)
 
-    def _settle(self, status: int) -> None:
+    def _settle(self, status: int, body: bytes = b"", says_when: bool = False) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(status, perf_counter()))
+            self._answer.set_result(Answer(status, perf_counter(), body, says_when))

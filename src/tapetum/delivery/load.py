@@ -16,7 +16,7 @@ from itertools import cycle
 from math import ceil
 from threading import Event
 from time import perf_counter, process_time
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,16 @@ _PAUSE_S = 0.1
 _OK = 200
 
 Value = TypeVar("Value")
+
+
+class Script(Protocol):
+    """What is sent, by number from 0 on, and who hears what came of it."""
+
+    def request(self, number: int) -> bytes:
+        """A whole request."""
+
+    def hear(self, number: int, answer: Answer) -> None:
+        """Its answer; of what was not answered within PATIENCE_S nothing is heard."""
 
 
 @dataclass
@@ -101,9 +111,9 @@ async def closed(target: Target, clients: int, duration_s: float) -> Seen:
 
     async def client(connection: Connection, end: float) -> None:
         while (begun := perf_counter()) < end:
-            status, at = await connection.ask(next(requests))
-            seen.add(status, at - begun)
-            if status == NO_ANSWER:
+            answer = await connection.ask(next(requests))
+            seen.add(answer.status, answer.at - begun)
+            if answer.status == NO_ANSWER:
                 await asyncio.sleep(_PAUSE_S)  # nobody listens: to ask without a pause would only heat the machine
 
     with _measuring(seen, connections) as start:
@@ -116,13 +126,32 @@ async def closed(target: Target, clients: int, duration_s: float) -> Seen:
     return seen
 
 
-async def opened(target: Target, dues: Sequence[float]) -> Seen:
-    """Requests come when they are due, whatever becomes of those before. Raises OSError where nobody listens."""
+class _InTurn:
+    """The requests of a target in turn."""
+
+    def __init__(self, requests: Sequence[bytes]) -> None:
+        self._requests = requests
+
+    def request(self, number: int) -> bytes:
+        return self._requests[number % len(self._requests)]
+
+    def hear(self, number: int, answer: Answer) -> None:
+        pass  # it is in Seen
+
+
+async def opened(
+    target: Target, dues: Sequence[float], script: Script | None = None, enough: Event | None = None
+) -> Seen:
+    """Requests come when they are due, whatever becomes of those before. Raises OSError where nobody listens.
+
+    They are those of the target in turn, unless a `script` is given. Once `enough` is set no more are sent.
+    """
     seen = Seen()
-    requests = cycle(target.requests)
+    script, enough = script or _InTurn(target.requests), enough or Event()
     connections = await _open(target, _OPENED_AT_ONCE)
     idle, waiting = connections.copy(), deque[float]()
-    all_answered, stopped = asyncio.Event(), Event()
+    all_answered = asyncio.Event()
+    sent, expected, is_over = 0, len(dues), False
     loop = asyncio.get_running_loop()
 
     def come(due: float) -> None:
@@ -135,38 +164,44 @@ async def opened(target: Target, dues: Sequence[float]) -> Seen:
             waiting.append(due)
 
     def send(connection: Connection, due: float) -> None:
+        nonlocal sent
         seen.asking_s = perf_counter() - start
         seen.late_s.append(seen.asking_s - due)
-        connection.ask(next(requests)).add_done_callback(partial(hear, connection, due))
+        connection.ask(script.request(sent)).add_done_callback(partial(hear, connection, due, sent))
+        sent += 1
 
-    def hear(connection: Connection, due: float, answer: "asyncio.Future[Answer]") -> None:
-        if stopped.is_set():
+    def hear(connection: Connection, due: float, number: int, answer: "asyncio.Future[Answer]") -> None:
+        if is_over:
             return
-        status, at = answer.result()
-        seen.add(status, at - start - due)
+        found = answer.result()
+        seen.add(found.status, found.at - start - due)
+        script.hear(number, found)
         if waiting:
             send(connection, waiting.popleft())
         else:
             idle.append(connection)
-        if seen.number == len(dues):
+        if seen.number >= expected:
             all_answered.set()
 
-    def call_in_time() -> None:
-        """On a thread: the timers of an event loop are a millisecond late."""
-        for due in dues:
-            if (ahead := start + due - perf_counter()) > 0 and stopped.wait(ahead):
-                return
+    def call_in_time() -> int:
+        """On a thread, since the timers of an event loop are a millisecond late; how many came."""
+        for number, due in enumerate(dues):
+            if enough.is_set() or ((ahead := start + due - perf_counter()) > 0 and enough.wait(ahead)):
+                return number
             loop.call_soon_threadsafe(come, due)
+        return len(dues)
 
     with _measuring(seen, connections) as start:
         try:
-            await asyncio.to_thread(call_in_time)
-            await asyncio.wait_for(all_answered.wait(), PATIENCE_S)
+            expected = await asyncio.to_thread(call_in_time)
+            if seen.number < expected:
+                await asyncio.wait_for(all_answered.wait(), PATIENCE_S)
         except TimeoutError:
-            for _ in range(len(dues) - seen.number):
+            for _ in range(expected - seen.number):
                 seen.add(NO_ANSWER, PATIENCE_S)
         finally:
-            stopped.set()
+            is_over = True
+            enough.set()
     return seen
 
 

@@ -102,8 +102,9 @@ def conclusions(found: Drifted) -> list[str]:
     if verdict.accuracy is not None:
         told = f"Estimated accuracy {estimated(verdict.accuracy)}"
     else:
-        told = f"Accuracy is {verdict.accuracy_at_most:.1%} at most, and cannot be told: {verdict.doubt}"
+        told = f"Accuracy is {verdict.accuracy_at_most:.1%} at most, and no estimate is given: {verdict.doubt}"
     lines.append(f"{told}; {verdict.reference_accuracy:.1%} in the profile.")
+    lines += _mix(found)
     lines.append(
         f"{verdict.pictures:,} pictures, {verdict.unlike_share:.1%} of them unlike the training data; "
         f"{found.unreadable:,} files could not be read."
@@ -114,6 +115,19 @@ def conclusions(found: Drifted) -> list[str]:
             f"{verdict.false_alarm_rate:.0%} that is stated, and estimates are rough."
         )
     return lines
+
+
+def _mix(found: Drifted) -> list[str]:
+    """That there is another mix of classes, which the estimate takes into account."""
+    shares = {label: entry.truth for label, entry in found.verdict.classes.items() if entry.truth is not None}
+    if not shares:
+        return []
+    truth = found.reference.truth
+    usual = {label: float((truth == number).mean()) for number, label in enumerate(found.facts.labels)}
+    label = max(shares, key=lambda label: abs(shares[label] - usual[label]))
+    return [
+        f"Another mix of classes explains it: some {shares[label]:.0%} are {label}, {usual[label]:.0%} in the profile."
+    ]
 
 
 def estimated(share: Share) -> str:
@@ -148,12 +162,14 @@ def sentence(found: Drifted, name: str) -> str:
         return f"Class: {shares.window:.1%} of the answers are {label}, {shares.reference:.1%} in the profile."
     assert entry.reference is not None
     assert entry.window is not None
-    more, less = _WORDS[name]
-    how = "on average" if not entry.is_drifted else more if entry.window > entry.reference else less
-    if entry.is_drifted and shown(name, entry.window) == shown(name, entry.reference):
-        how = "otherwise spread"
     title = name.replace("_", " ").capitalize()
-    return f"{title}: pictures are {how}, {shown(name, entry.window)}, {shown(name, entry.reference)} in the profile."
+    here, there = shown(name, entry.window), shown(name, entry.reference)
+    means = f"{here} on average, {there} in the profile."
+    if not entry.is_drifted:
+        return f"{title}: {means}"
+    more, less = _WORDS[name]
+    how = "otherwise spread" if here == there else more if entry.window > entry.reference else less
+    return f"{title}: pictures are {how}, {means}"
 
 
 def shown(name: str, value: float) -> str:

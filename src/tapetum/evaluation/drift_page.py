@@ -53,7 +53,7 @@ def _statistics(found: Drifted) -> str:
     ]
     note = (
         f'<p class="soft">Population stability, of features the squared maximum mean discrepancy. Of clean folders '
-        f"{found.verdict.false_alarm_rate:.0%} have any of them beyond its threshold.</p>"
+        f"{found.verdict.false_alarm_rate:.0%} at most have any of them beyond its threshold.</p>"
     )
     return table(("statistic", "distance", "threshold", "", "in words"), rows, "") + note
 
@@ -64,11 +64,16 @@ def _classes(found: Drifted) -> str:
             safe(label),
             f"{entry.reference:.1%}",
             f"{entry.window:.1%}",
+            "–" if entry.truth is None else f"{entry.truth:.1%}",
             "–" if entry.accuracy is None else estimated(entry.accuracy),
         )
         for label, entry in found.verdict.classes.items()
     ]
-    return table(("answer", "share in the profile", "share here", "estimated to be right"), rows)
+    heads = ("answer", "share in the profile", "share here", "estimated to be of it", "estimated to be right")
+    why = (
+        f'<p class="soft">Right ones are not estimated: {safe(found.verdict.doubt)}.</p>' if found.verdict.doubt else ""
+    )
+    return table(heads, rows) + why
 
 
 def _plots(found: Drifted) -> str:

@@ -13,13 +13,14 @@ from tapetum.errors import BundleError, DataError
 from tapetum.evaluation import history
 from tapetum.evaluation.card import card
 from tapetum.evaluation.gate import decide, held_to
-from tapetum.evaluation.measure import measure, measure_in
+from tapetum.evaluation.measure import Measured, measure_on
 from tapetum.evaluation.page import page, regated
 from tapetum.inference import golden
-from tapetum.inference.engine import open_engine
+from tapetum.inference.engine import Engine, open_engine
 from tapetum.inference.explain import explain
 from tapetum.inference.predictor import Predictor
 from tapetum.profile import axes, reference
+from tapetum.profile.axes import Axes
 from tapetum.progress import Advance, silent
 from tapetum.quantised import compare
 from tapetum.recipe import Gate
@@ -46,16 +47,14 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
             "evaluate it with the manifest of its own training run"
         )
     epochs = history.load(draft)
-    val = measure(draft, manifest, "val", engine, "fp32", advance)
-    temperature = fit_temperature(val.logits, val.truth)
-    precisions: list[Precision] = ["fp32"]
-    if engine == "openvino" and machine.has_bf16() and _holds(draft, "bf16"):
-        precisions.append("bf16")
-    quantised = draft.facts.quantised
-    if engine != "torch" and quantised is not None:
-        precisions.append("int8")
+    engines = _engines(draft, engine)
+    in_fp32, served = engines[0], engines[-1]
+    measured = measure_on(draft, manifest, "test", engines, advance)
+    # In the precision that is served here, since rounding moves what a model sees as well.
+    on = _axes(manifest, measured[served.precision].features)
+    val = measure_on(draft, manifest, "val", list(dict.fromkeys((in_fp32, served))), advance, on)
+    temperature = fit_temperature(val["fp32"].logits, val["fp32"].truth)
     scores: dict[Precision, Scores] = {}
-    measured = measure_in(draft, manifest, "test", engine, precisions, advance)
     answers: dict[str, list[list[float]]] = {}
     for precision, test in measured.items():
         probabilities = softmax(test.logits, temperature)
@@ -67,16 +66,16 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
         "probabilities": answers,
     }
     files.write_text(draft.path / PREDICTIONS, json.dumps(predictions) + "\n")
+    quantised = draft.facts.quantised
     if "int8" in measured and quantised is not None:
         before, after = (softmax(measured[name].logits, temperature) for name in _COMPARED)
         agreement = compare(before, after, test.truth, draft.facts.labels)
         quantised = quantised.model_copy(update={"agreement": agreement})
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
-    # In the precision that is served here, since rounding moves what a model sees as well.
-    _write_reference(evaluated, manifest, engine, precision, test.features, advance)
+    _write_reference(evaluated, on, val[served.precision])
     files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
     environment = {"engine": engine} | machine.description()
-    why = partial(explain, Predictor(evaluated, open_engine(engine, evaluated, "fp32")))
+    why = partial(explain, Predictor(evaluated, in_fp32))
     report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment, why)
     files.write_text(draft.path / REPORT, report)
     return evaluated
@@ -93,23 +92,37 @@ def regate(evaluated: Bundle, rules: Gate) -> Bundle:
     return bundles.amend(evaluated, recipe=changed.facts.recipe)
 
 
-def _write_reference(
-    draft: Bundle, manifest: Manifest, engine: str, precision: Precision, features: np.ndarray, advance: Advance
-) -> None:
-    """The profile that the service compares with, where there are pictures enough; `features` (N, C) of test."""
+def _engines(draft: Bundle, name: str) -> list[Engine]:
+    """The draft in every precision that is scored, fp32 first and what is served last."""
+    precisions: list[Precision] = ["fp32"]
+    if name == "openvino" and machine.has_bf16():
+        precisions.append("bf16")
+    if name != "torch" and draft.facts.quantised is not None:
+        precisions.append("int8")
+    opened = [open_engine(name, draft, precision, machine.cores()) for precision in precisions]
+    return [engine for engine in opened if engine.precision != "bf16" or _holds(draft, engine)]
+
+
+def _axes(manifest: Manifest, features: np.ndarray) -> Axes | None:
+    """Those of a profile, from `features` (N, C) of the test part; None where there are too few pictures for one."""
     if len(features) < axes.LEAST or len(manifest.part("val")) < reference.LEAST:
-        (draft.path / reference.REFERENCE).unlink(missing_ok=True)  # of a bundle that this draft may be a copy of
+        return None
+    return axes.fit(features)
+
+
+def _write_reference(draft: Bundle, on: Axes | None, val: Measured) -> None:
+    """The profile that the service compares with, where there are axes for one."""
+    path = draft.path / reference.REFERENCE
+    if on is None:
+        path.unlink(missing_ok=True)  # of a bundle that this draft may be a copy of
         return
-    on = axes.fit(features)
-    val = measure(draft, manifest, "val", engine, precision, advance, on)
     probabilities = softmax(val.logits, draft.facts.temperature)
-    profile = reference.make(on, val.sights, probabilities, val.truth)
-    files.write_bytes(draft.path / reference.REFERENCE, reference.to_bytes(profile))
+    files.write_bytes(path, reference.to_bytes(reference.make(on, val.sights, probabilities, val.truth)))
 
 
-def _holds(draft: Bundle, precision: Precision) -> bool:
+def _holds(draft: Bundle, engine: Engine) -> bool:
     try:
-        golden.check(draft, open_engine("openvino", draft, precision))
+        golden.check(draft, engine)
     except BundleError:
         return False
     return True

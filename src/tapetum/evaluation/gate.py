@@ -10,7 +10,9 @@ from tapetum.data.manifest import Manifest
 from tapetum.errors import BundleError, DataError
 from tapetum.evaluation.measure import measure
 from tapetum.recipe import Gate
-from tapetum.scores import paired_difference
+from tapetum.scores import by_chance, calibration_change, paired_difference, softmax
+
+_LEVEL = 0.05  # of the test whether chance explains what a class lost, shared among the classes
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,20 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """To a test picture: its true label, and whether it got that, with which confidence."""
+
+    truth: str
+    is_right: bool
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Incumbent:
-    """Whom to hold a candidate against: `right` says, by SHA-256 of the picture, what it answered rightly."""
+    """Whom to hold a candidate against, by what it answered to each picture, by SHA-256."""
 
     name: str
-    right: dict[str, bool]
+    answers: dict[str, Answer]
 
 
 def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
@@ -51,8 +62,10 @@ def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
     Every precision that was evaluated must pass, and int8 may not cost more than the bounds that it was made with. The
     incumbent is compared on
     the same test pictures: the candidate may neither be worse beyond the
-    bootstrap's doubt, nor lose more than the recipe allows. Raises BundleError
-    where the candidate was not evaluated, DataError where the pictures differ.
+    bootstrap's doubt, nor lose more than the recipe allows; and no class may
+    lose recall, nor calibration get worse, by more than the recipe allows and
+    chance explains. Raises BundleError where the candidate was not evaluated,
+    DataError where the pictures or their labels differ.
     """
     if not candidate.facts.scores:
         raise BundleError(f"{candidate.path} was not evaluated yet: run `tapetum evaluate {candidate.path}`")
@@ -61,7 +74,7 @@ def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
     if "int8" in candidate.facts.scores:
         checks += _quantised(candidate)
     if incumbent is not None:
-        checks.append(_against(candidate, incumbent, rules))
+        checks += _against(candidate, incumbent, rules)
     return Verdict(str(candidate.path), candidate.facts.version, all(check.passed for check in checks), checks)
 
 
@@ -75,19 +88,29 @@ def recorded(bundle: Bundle) -> Incumbent:
     """A bundle as incumbent by its own evaluation, in fp32. Raises BundleError where it has none."""
     try:
         predictions = json.loads((bundle.path / PREDICTIONS).read_text(encoding="utf-8"))
-        right = np.array(predictions["probabilities"]["fp32"]).argmax(axis=1) == np.array(predictions["truth"])
+        probabilities = np.array(predictions["probabilities"]["fp32"])
+        return _incumbent(bundle, predictions["pictures"], np.array(predictions["truth"]), probabilities)
     except FileNotFoundError:
         raise BundleError(f"{bundle.path} has no {PREDICTIONS}: run `tapetum evaluate {bundle.path}`") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise BundleError(f"{bundle.path / PREDICTIONS} is damaged ({error}): evaluate the bundle again") from error
-    return Incumbent(_title(bundle), dict(zip(predictions["pictures"], right.tolist(), strict=True)))
 
 
 def measured(bundle: Bundle, manifest: Manifest) -> Incumbent:
     """A bundle as incumbent by what it answers now, in fp32, to the test part of a manifest."""
     test = measure(bundle, manifest, "test", "openvino", "fp32")
-    right = test.logits.argmax(axis=1) == test.truth
-    return Incumbent(_title(bundle), dict(zip(test.digests, right.tolist(), strict=True)))
+    # As evaluation writes them down.
+    probabilities = softmax(test.logits, bundle.facts.temperature).round(6)
+    return _incumbent(bundle, test.digests, test.truth, probabilities)
+
+
+def _incumbent(bundle: Bundle, pictures: list[str], truth: np.ndarray, probabilities: np.ndarray) -> Incumbent:
+    """`truth` (N,) of class numbers, `probabilities` (N, K)."""
+    is_right = (probabilities.argmax(axis=1) == truth).tolist()
+    confidence = probabilities.max(axis=1).tolist()
+    labels = [bundle.facts.labels[number] for number in truth]
+    answers = map(Answer, labels, is_right, confidence)
+    return Incumbent(_title(bundle), dict(zip(pictures, answers, strict=True)))
 
 
 def _floors(candidate: Bundle, precision: Precision, rules: Gate) -> list[Check]:
@@ -127,20 +150,53 @@ def _quantised(candidate: Bundle) -> list[Check]:
     ]
 
 
-def _against(candidate: Bundle, incumbent: Incumbent, rules: Gate) -> Check:
-    ours, theirs = recorded(candidate).right, incumbent.right
+def _against(candidate: Bundle, incumbent: Incumbent, rules: Gate) -> list[Check]:
+    ours, theirs = recorded(candidate).answers, incumbent.answers
+    remedy = "name the candidate's manifest with --data, and the incumbent is measured on it"
     if ours.keys() != theirs.keys():
         raise DataError(
-            f"{candidate.path} and the incumbent {incumbent.name} were tested on different pictures "
-            f"({len(ours.keys() & theirs.keys())} of {len(ours)} in common): name the candidate's manifest "
-            "with --data, and the incumbent is measured on it"
+            f"{_title(candidate)} and the incumbent {incumbent.name} were tested on different pictures "
+            f"({len(ours.keys() & theirs.keys())} of {len(ours)} in common): {remedy}"
         )
-    difference = paired_difference(np.array([ours[key] for key in ours]), np.array([theirs[key] for key in ours]))
+    if relabelled := sum(ours[key].truth != theirs[key].truth for key in ours):
+        raise DataError(
+            f"{relabelled} of {len(ours)} test pictures had another label when the incumbent {incumbent.name} was "
+            f"tested than when {_title(candidate)} was: {remedy}"
+        )
+    # (2, N) each: how sure, and whether right.
+    us, them = (np.array([[some[key].confidence, some[key].is_right] for key in ours]).T for some in (ours, theirs))
+    truth = np.array([answer.truth for answer in ours.values()])
+    gain, calibration = paired_difference(us[1], them[1]), calibration_change(us, them)
+    return [
+        Check(
+            f"accuracy against {incumbent.name}",
+            gain.high >= 0 and gain.value >= -rules.accuracy_loss,
+            f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]",
+            f"≥ {-rules.accuracy_loss:+.4f}, its interval not all below 0",
+        ),
+        _by_class(incumbent.name, truth, us[1] - them[1], rules),
+        Check(
+            f"calibration error against {incumbent.name}",
+            calibration.value <= rules.calibration_loss or calibration.low <= 0,
+            f"{calibration.value:+.4f} [{calibration.low:+.4f}, {calibration.high:+.4f}]",
+            f"≤ {rules.calibration_loss:+.4f}, or its interval not all above 0",
+        ),
+    ]
+
+
+def _by_class(name: str, truth: np.ndarray, gain: np.ndarray, rules: Gate) -> Check:
+    """The class that lost most, among those that fail where there are such; `gain` (N,) is 1, 0 or -1."""
+    labels = np.unique(truth)
+    found = []
+    for label in labels:
+        own = gain[truth == label]
+        lost, won = int((own < 0).sum()), int((own > 0).sum())
+        change = float(own.mean())
+        is_fine = change >= -rules.recall_loss or by_chance(lost, won) >= _LEVEL / len(labels)
+        found.append((is_fine, change, f"{change:+.4f} ({label}: {lost} lost, {won} won)"))
+    passed, _, words = min(found)
     return Check(
-        f"accuracy against {incumbent.name}",
-        difference.high >= 0 and difference.value >= -rules.accuracy_loss,
-        f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]",
-        f"≥ {-rules.accuracy_loss:+.4f}, its interval not all below 0",
+        f"recall of each class against {name}", passed, words, f"≥ {-rules.recall_loss:+.4f}, unless by chance"
     )
 
 

@@ -4,39 +4,18 @@ One model gains nothing by company, another is twice as fast in it, and who serv
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from time import perf_counter
 
-import numpy as np
 import structlog
 
 from tapetum.errors import WorkerLost
-from tapetum.image import Preprocess
-from tapetum.inference.engine import Engine
+from tapetum.inference.timing import LONGEST_S
 
 # Few, since an engine makes itself ready for each when it first meets it, which takes ResNet-50 some 50 ms.
 SIZES = (1, 2, 4, 8)
-LONGEST_S = 0.05  # a call: of groups that take longer nobody would want twice the size
 _LEAST_GAIN = 0.15
 _AS_GOOD_AS = 1.05
-_CALLS = 10
 
 log = structlog.get_logger()
-
-
-def call_s(engine: Engine, spec: Preprocess, pictures: int, clock: Callable[[], float] = perf_counter) -> float:
-    """Seconds of one call with so many pictures: the least of some, after one that makes the engine ready for it."""
-    # What is in them does not matter: networks compute the same of any.
-    images = np.zeros((pictures, spec.height, spec.width, 3), np.uint8)
-    engine.infer(images)
-    began = clock()
-    least_s = float("inf")
-    for _ in range(_CALLS):
-        start = clock()
-        engine.infer(images)
-        least_s = min(least_s, clock() - start)
-        if clock() - began > LONGEST_S:
-            break
-    return least_s
 
 
 async def measure(time: Callable[[int], Awaitable[float]]) -> dict[int, float]:

@@ -5,7 +5,6 @@ It is started by the front with a connected socket, and lives as long as that.
 
 import ctypes
 import faulthandler
-import json
 import math
 import signal
 import socket
@@ -15,11 +14,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tapetum import bundle as bundles
 from tapetum.bundle import Precision
 from tapetum.errors import DeadlinePassed, EngineError, PictureError, TapetumError
-from tapetum.inference import golden, grouping, wire
+from tapetum.inference import golden, timing, wire
 from tapetum.inference.engine import Device, Wanted, open_engine
 from tapetum.inference.predictor import Picture, Predictor, bytes_of
 from tapetum.inference.showing import Answer, Question, show
@@ -40,15 +40,14 @@ class Plan:
     max_pixels: int
     device: Device = "auto"
 
-    def to_json(self) -> str:
-        """The plan as one argument of a command line."""
-        return json.dumps(asdict(self) | {"bundle": str(self.bundle)})
+    def to_facts(self) -> dict[str, Any]:
+        """The plan as the facts of a frame."""
+        return asdict(self) | {"bundle": str(self.bundle)}
 
     @staticmethod
-    def from_json(text: str) -> "Plan":
-        """The plan that `to_json` wrote."""
-        fields = json.loads(text)
-        return Plan(**fields | {"bundle": Path(fields["bundle"])})
+    def from_facts(facts: dict[str, Any]) -> "Plan":
+        """The plan of which `to_facts` told."""
+        return Plan(**facts | {"bundle": Path(facts["bundle"])})
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _answer(predictor: Predictor, content: Picture, question: Question | None) -
 def call_s(predictor: Predictor, pictures: int) -> float:
     """Seconds of a call of the engine with so many pictures; without end where that fails."""
     try:
-        return grouping.call_s(predictor.engine, predictor.bundle.facts.preprocess, pictures)
+        return timing.call_s(predictor.engine, predictor.bundle.facts.preprocess, pictures)
     except Exception:  # the top of a supervised loop: such a call never pays
         traceback.print_exc()  # which the front logs
         return math.inf
@@ -108,15 +107,21 @@ def respond(predictor: Predictor, asked: wire.Frame) -> bytes:
 
 
 def main() -> None:
-    """Serve the front: `python -m tapetum.inference.hand SOCKET PLAN`."""
+    """Serve the front: `python -m tapetum.inference.hand SOCKET`, on which a plan comes first."""
     # Whoever stops the service stops the front, which decides when its hands are done.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _end_with_the_front()
     faulthandler.enable()  # should a decoder crash, the front logs where
-    with socket.socket(fileno=int(sys.argv[1])) as front, suppress(BrokenPipeError, ConnectionResetError):
+    with (
+        socket.socket(fileno=int(sys.argv[1])) as front,
+        front.makefile("rb") as stream,
+        suppress(BrokenPipeError, ConnectionResetError),
+    ):
+        if (planned := wire.read(stream)) is None:
+            return
         try:
-            predictor, opened = open_predictor(Plan.from_json(sys.argv[2]))
+            predictor, opened = open_predictor(Plan.from_facts(planned.facts))
         except Exception as error:  # the top of the process: the front ends, or starts another, and says why
             known = error if isinstance(error, TapetumError) else EngineError(f"the bundle cannot be opened: {error!r}")
             if known is not error:
@@ -124,9 +129,8 @@ def main() -> None:
             front.sendall(wire.head(wire.from_error(known), 0))
             return
         front.sendall(wire.head(asdict(opened), 0))
-        with front.makefile("rb") as stream:
-            while asked := wire.read(stream):
-                front.sendall(respond(predictor, asked))
+        while asked := wire.read(stream):
+            front.sendall(respond(predictor, asked))
 
 
 def _end_with_the_front() -> None:

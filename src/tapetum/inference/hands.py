@@ -1,29 +1,24 @@
 """Hands as the front holds them: what the pool asks of one, and a process with a socket."""
 
 import asyncio
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Protocol
 
 from tapetum import machine
 from tapetum.errors import DeadlinePassed, EngineError, WorkerLost
-from tapetum.inference import hand as hands
-from tapetum.inference import wire
+from tapetum.inference import start, wire
 from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.line import Line
 from tapetum.inference.murmur import Murmur
 from tapetum.inference.work import Job
 
 _MOST_ANSWER_BYTES = 4_000_000
-_READ_BYTES = 262_144
-_END_S = 3.0
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+END_S = 3.0
 
 
 class Hand(Protocol):
-    """Computes one picture or some at a time: `jobs` are those that it has not answered.
+    """Computes one picture or some at a time: `jobs` are at hand and not answered yet, `next` come after them.
 
     `leaving` gets the reason once the hand is to be replaced: it has ended, or
     somebody decided so, and until there is another it goes on.
@@ -31,12 +26,17 @@ class Hand(Protocol):
 
     pid: int
     jobs: Sequence[Job]
+    next: Sequence[Job]
     answered: int
     has_ended: bool
     leaving: "asyncio.Future[str]"
 
     async def open(self) -> Opened:
         """Get ready. Raises a TapetumError, WorkerLost where the process ended before it had said why."""
+
+    @property
+    def may_line_up(self) -> bool:
+        """Whether it may be asked once more although something is at hand: what is soon done."""
 
     def ask(self, jobs: Sequence[Job]) -> None:
         """Compute pictures, or one with a question; their answers are set, unless they are done by then."""
@@ -63,9 +63,10 @@ class Hand(Protocol):
         """Wait until it has ended; it is made to after some seconds."""
 
 
-# Called whenever a hand can be asked, or has ended, with the jobs of a group that it ended with: whose fault that was,
-# nobody knows.
+# Called whenever a hand can be asked, or has ended, with the jobs that it did not get to, and those of a group that it
+# ended with: whose fault that was, nobody knows.
 Free = Callable[[Hand, Sequence[Job]], None]
+Begin = Callable[[Plan, Free], Hand]
 
 
 class ProcessHand:
@@ -74,6 +75,7 @@ class ProcessHand:
     def __init__(self, plan: Plan, on_free: Free) -> None:
         self._loop = asyncio.get_running_loop()
         self.jobs: Sequence[Job] = ()
+        self.next: Sequence[Job] = ()
         self.answered = 0
         self.has_ended = False
         self.leaving: asyncio.Future[str] = self._loop.create_future()
@@ -82,55 +84,52 @@ class ProcessHand:
         self._is_group = False
         self._since = 0.0
         self._received = bytearray()
-        self._unsent = memoryview(b"")
         self._on_free = on_free
         self._is_retiring = False
         self._killed = ""
-        self._line, theirs = socket.socketpair()
-        self._line.setblocking(False)
-        with theirs:
-            command = [sys.executable, "-P", "-m", hands.__name__, str(theirs.fileno()), plan.to_json()]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=machine.environment() | _ONE_THREAD,
-                # Ctrl-C in a terminal reaches a whole group; the front decides when its hands end.
-                start_new_session=True,
-            )
+        self._process, line = start.take()
+        self._line = Line(line, self.hear)
+        self._line.send(wire.head(plan.to_facts(), 0), memoryview(b""))
         self.pid = self._process.pid
         assert self._process.stderr is not None
         self._murmur = Murmur(self._process.stderr, self.pid)
-        self._loop.add_reader(self._line, self.hear)
 
     async def open(self) -> Opened:
         """Wait for the hand's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
         return await self._opened
 
+    @property
+    def may_line_up(self) -> bool:
+        """While nothing is lined up and what is at hand is small, so that who lines up is hardly held up.
+
+        A hand that had to ask for its next picture would wait for the front's turn on a core, which others compute on.
+        """
+        has_place = not self.next and not self._is_retiring and not self.leaving.done()
+        return has_place and len(self.jobs) > 0 and self.jobs[0].may_share and self.jobs[0].question is None
+
     def ask(self, jobs: Sequence[Job]) -> None:
         """Send pictures, as much of them as the line takes at once, the rest as soon as it takes more."""
-        self.jobs, self._is_group, self._since = jobs, len(jobs) > 1, monotonic()
-        self._send(*wire.from_pictures([job.content for job in jobs], jobs[0].question))
+        if self.jobs:
+            self.next = jobs
+        else:
+            self._begin(jobs)
+        self._line.send(*wire.from_pictures([job.content for job in jobs], jobs[0].question))
 
     async def call_s(self, pictures: int) -> float:
         """Have a call of the engine timed; what it is asked meanwhile follows. Raises WorkerLost."""
         if self.has_ended:
             raise WorkerLost("the worker that was to be timed has ended")
         self._timed = self._loop.create_future()
-        self._send(wire.head({"time": pictures}, 0), memoryview(b""))
+        self._line.send(wire.head({"time": pictures}, 0), memoryview(b""))
         return await self._timed
 
     def hear(self) -> None:
         """Take what the hand has sent."""
         if self.has_ended:
             return
-        try:
-            received = self._line.recv(_READ_BYTES)
-        except BlockingIOError:
+        received = self._line.receive()
+        if received is None:
             return
-        except OSError:
-            received = b""
         if not received:
             self._process.kill()
             code = self._process.wait()
@@ -167,7 +166,7 @@ class ProcessHand:
         """Reap the process."""
         self.retire()
         try:
-            async with asyncio.timeout(_END_S):
+            async with asyncio.timeout(END_S):
                 while self._process.poll() is None:
                     await asyncio.sleep(0.01)
         except TimeoutError:
@@ -176,48 +175,28 @@ class ProcessHand:
         self._murmur.close()
         self._hang_up("it was closed")
 
-    def _send(self, head: bytes, body: memoryview) -> None:
-        if self._unsent:
-            self._unsent = memoryview(b"".join([self._unsent, head, body]))
-            return
-        try:
-            sent = self._line.sendmsg([head, body])
-        except BlockingIOError:  # a picture fills the line, and this is to time the hand
-            sent = 0
-        except OSError:  # the line is down, of which hear() will learn
-            return
-        self._unsent = body[sent - len(head) :] if sent >= len(head) else memoryview(b"".join([head, body]))[sent:]
-        if self._unsent:
-            self._loop.add_writer(self._line, self._send_rest)
-
-    def _send_rest(self) -> None:
-        try:
-            self._unsent = self._unsent[self._line.send(self._unsent) :]
-        except BlockingIOError:
-            return
-        except OSError:
-            self._unsent = memoryview(b"")
-        if not self._unsent:
-            self._loop.remove_writer(self._line)
+    def _begin(self, jobs: Sequence[Job]) -> None:
+        self.jobs, self._is_group, self._since = jobs, len(jobs) > 1, monotonic()
+        for job in jobs:
+            job.begun = perf_counter()
 
     def _hang_up(self, reason: str) -> None:
         if self.has_ended:
             return
         self.has_ended = True
-        self._loop.remove_reader(self._line)
-        self._loop.remove_writer(self._line)
         self._line.close()
         if not self._opened.done():
             self._opened.set_exception(WorkerLost(f"a worker ended before it was ready: {reason}"))
         if self._timed is not None and not self._timed.done():
             self._timed.set_exception(WorkerLost(f"the worker that was timed ended: {reason}"))
-        left, self.jobs = self.jobs, ()
-        if left and not self._is_group:
+        left = [*self.jobs, *self.next]
+        if self.jobs and not self._is_group:
             lost = "the process that computed the picture ended: if the same picture does so again, do not send it"
-            left[0].settle(WorkerLost(lost))
+            left.pop(0).settle(WorkerLost(lost))
+        self.jobs = self.next = ()
         if not self.leaving.done():
             self.leaving.set_result(reason)
-        self._on_free(self, left if self._is_group else ())
+        self._on_free(self, left)
 
     def _take(self, frame: wire.Frame) -> None:
         if not self._opened.done():
@@ -241,6 +220,9 @@ class ProcessHand:
         self.answered += 1
         if self.jobs:
             return
+        if self.next:
+            jobs, self.next = self.next, ()
+            self._begin(jobs)
         if self._is_retiring:
             self.retire()
         else:

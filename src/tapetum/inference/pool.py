@@ -5,7 +5,7 @@ picture that it had; of a group, the one that does it again when it is alone.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from time import perf_counter
 
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
 from tapetum.inference import grouping
 from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.hands import Free, Hand, ProcessHand
+from tapetum.inference.hands import Begin, Hand, ProcessHand
 from tapetum.inference.predictor import Picture
 from tapetum.inference.showing import Question
 from tapetum.inference.thread_hand import ThreadHand
@@ -21,6 +21,7 @@ from tapetum.inference.work import Job, Limits, Predictions, Questions, Status
 
 START_S = 60.0
 WATCH_S = 0.1
+_HELD_UP_S = 0.25  # what is lined up behind a small picture waits some hundredths of a second
 _HEAR_S = 0.0005
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
@@ -29,13 +30,13 @@ log = structlog.get_logger()
 
 
 class Pool:
-    """`workers` processes, or for 0 a thread of this one."""
+    """`workers` processes, or for 0 a thread of this one; `begin` starts one of these."""
 
-    def __init__(self, plan: Plan, workers: int, limits: Limits) -> None:
+    def __init__(self, plan: Plan, workers: int, limits: Limits, begin: Begin = ProcessHand) -> None:
         self.opened: Opened | None = None
         self.trouble: str | None = None
         self._plan = plan
-        self._kind: Callable[[Plan, Free], Hand] = ProcessHand if workers else ThreadHand
+        self._kind: Begin = begin if workers else ThreadHand
         self._size = max(1, workers)
         self._replaced = 0
         self._limits = limits
@@ -57,7 +58,7 @@ class Pool:
     def pending(self) -> int:
         """Pictures that wait or are computed, without those of heat maps."""
         busy = (hand for hand in tuple(self._hands) if hand not in self.questions.hands)
-        return len(self.predictions.waiting) + sum(len(hand.jobs) for hand in busy)
+        return len(self.predictions.waiting) + sum(len(hand.jobs) + len(hand.next) for hand in busy)
 
     @property
     def status(self) -> Status:
@@ -89,10 +90,8 @@ class Pool:
             raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
         if self.pending + pictures > self._limits.pending:
             self._hear()
-        if self.pending + pictures > self._limits.pending:
-            raise Overloaded(
-                f"{self.pending} pictures are waiting, and {self._limits.pending} may: try again in a moment"
-            )
+        if (pending := self.pending) + pictures > self._limits.pending:
+            raise Overloaded(f"{pending} pictures are waiting, and {self._limits.pending} may: try again in a moment")
 
     def submit(self, contents: Sequence[Picture]) -> list[Job]:
         """Take all pictures or none. Raises NotReady or Overloaded."""
@@ -118,7 +117,7 @@ class Pool:
                 waiting.remove(job)
 
     def follow(self, former: "Pool") -> None:
-        """Count replaced hands on from another pool, whose place this one takes."""
+        """Count replaced hands on from the pool whose place this one takes."""
         self._replaced += former._replaced
 
     async def finish(self) -> None:
@@ -137,11 +136,7 @@ class Pool:
         await asyncio.gather(*(hand.close() for hand in self._living))
 
     def _hear(self) -> None:
-        """Take the hands' answers now, and give them new pictures.
-
-        One turn of the event loop may refuse hundreds of requests. Hands that wait
-        for their turn in it stand idle: at 5 times capacity nine tenths of the time.
-        """
+        """Take the hands' answers now, and give them new pictures: one turn of the loop may refuse hundreds."""
         if perf_counter() >= self._hear_at:
             self._hear_at = perf_counter() + _HEAR_S
             for hand in list(self._hands):
@@ -153,13 +148,15 @@ class Pool:
             if hand.has_ended:
                 continue
             waits = self.predictions.waiting
-            jobs = self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand)
-            hand.ask(jobs)
+            hand.ask(self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand))
+        for hand in self._hands:
+            if hand.may_line_up and self.predictions.may_line_up(len(self._hands)):
+                hand.ask(self.predictions.give(len(self._hands)))
 
     def _on_free(self, hand: Hand, left: Sequence[Job]) -> None:
         self.questions.hands.discard(hand)
         self.predictions.take_back(left)
-        if hand in self._hands and not hand.has_ended:
+        if hand in self._hands and not hand.has_ended and not hand.jobs:
             self._free.append(hand)
         self._dispatch()
 
@@ -226,6 +223,9 @@ class Pool:
         while True:
             await asyncio.sleep(WATCH_S)
             for hand in self._hands:
+                if hand.next and hand.busy_s() > _HELD_UP_S:
+                    self.predictions.take_back(hand.next)
+                    self._dispatch()
                 if complaint := self._limits.complaint(len(hand.jobs), hand.busy_s()):
                     hand.kill(complaint)
                 elif not hand.leaving.done() and (held := hand.memory_bytes()) > self._limits.hand_bytes:
@@ -234,8 +234,7 @@ class Pool:
     def _dismiss(self, hand: Hand) -> None:
         self._hands.discard(hand)
         self.questions.hands.discard(hand)
-        if hand in self._free:
-            self._free.remove(hand)
+        self._free = [other for other in self._free if other is not hand]
 
     async def _end(self, hand: Hand) -> None:
         while 0 < hand.busy_s() < self._limits.longest_s(len(hand.jobs)):

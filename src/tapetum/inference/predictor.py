@@ -12,8 +12,9 @@ import numpy as np
 
 from tapetum import image
 from tapetum.bundle import Bundle
+from tapetum.containers import DEFAULT_MAX_PIXELS
 from tapetum.errors import BrokenPicture, PictureError
-from tapetum.image import DEFAULT_MAX_PIXELS, Read
+from tapetum.image import Read
 from tapetum.inference.engine import Engine
 from tapetum.profile import sight
 from tapetum.profile.axes import Axes

@@ -19,6 +19,7 @@ class ThreadHand:
     def __init__(self, plan: Plan, on_free: Free) -> None:
         self.pid = os.getpid()
         self.jobs: Sequence[Job] = ()
+        self.next: Sequence[Job] = ()
         self.answered = 0
         self.has_ended = False
         self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -32,6 +33,11 @@ class ThreadHand:
         loop = asyncio.get_running_loop()
         self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
         return opened
+
+    @property
+    def may_line_up(self) -> bool:
+        """Never: the thread takes its turns with the front's anyway."""
+        return False
 
     def ask(self, jobs: Sequence[Job]) -> None:
         """Hand pictures to the thread."""

@@ -82,7 +82,7 @@ class Job:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()
         self.begun: float | None = None
-        self.was_lost = False  # with a group, by the death of a hand
+        self.was_lost = False  # with a group, by the death of a hand, or behind what a hand stands still on
 
     def settle(self, result: Answer | Exception) -> None:
         """Give the answer, unless nobody waits for it any more; the error of a picture is one."""
@@ -123,6 +123,10 @@ class Predictions:
         first = next(iter(self.waiting.copy()), None)
         return 0.0 if first is None else first.queue_s
 
+    def may_line_up(self, hands: int) -> bool:
+        """Whether the next is small, and so many wait that each of so many hands could be given a whole group."""
+        return len(self.waiting) >= hands * self.group and self.waiting[0].may_share
+
     def take(self, jobs: Sequence[Job]) -> None:
         """Have all wait, or none. Raises Overloaded."""
         waiting, coming = (sum(job.pixels for job in some) for some in (self.waiting, jobs))
@@ -144,9 +148,12 @@ class Predictions:
         return jobs
 
     def take_back(self, jobs: Sequence[Job]) -> None:
-        """Have a group wait again, before all others and each to be computed alone, which shows whose fault it was."""
+        """Have pictures wait again, before all others and each to be computed alone, which shows whose fault it was.
+
+        Those that do so already are left out: a hand that stands still may go on, and the first answer counts.
+        """
         for job in reversed(jobs):
-            if not job.answer.done():
+            if not (job.answer.done() or job.was_lost):
                 job.was_lost, job.begun = True, None
                 self.waiting.appendleft(job)
 

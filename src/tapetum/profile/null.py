@@ -7,9 +7,9 @@ import numpy as np
 from tapetum.profile.statistics import FEATURES, Statistics
 
 FALSE_ALARM_RATE = 0.01
+ODD_PROFILES = 0.01
 WINDOW = 1000
-_DRAWS = 4000
-_AT_ONCE = 500
+_REFERENCES, _WINDOWS = 500, 1000
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Null:
     A distance between samples of n and m pictures of one distribution grows as
     1/n + 1/m, so it is divided by that; its cube root is near normal, as that
     of χ² is (Wilson and Hilferty 1931), so that no statistic has the longest
-    tail. `limit` is the quantile of the greatest standardised statistic that
-    the false-alarm rate leaves above it.
+    tail. `limit` is what the greatest standardised statistic of clean windows
+    exceeds at the false-alarm rate at most, held to 99 references in 100.
     """
 
     mean: np.ndarray
@@ -38,27 +38,31 @@ class Null:
 
 
 def draw(statistics: Statistics, columns: np.ndarray, seed: int = 0) -> Null:
-    """Bootstrap reference and window both from the (N, A) columns of the reference (Efron 1979).
+    """Bootstrap references and windows both from the (N, A) columns of the reference (Efron 1979).
 
-    Each draw takes N pictures for one and WINDOW for the other, with
-    replacement, since the reference is as much a finite sample as the window
-    is: against a reference that is held fixed, clean windows raise alarms too
-    often.
+    A reference takes N pictures with replacement, a window WINDOW, and each
+    of 500 is held to each of 1,000. A service has one reference for all its
+    windows: were the limit right over references and windows together, one
+    that came out unusual would raise false alarms several times too often for
+    as long as it is served. So each of them is given the limit that leaves it
+    the false-alarm rate, and `limit` is one that 99 in 100 need not exceed: a
+    tolerance limit (Wilks 1941), as for a detector that is calibrated once on
+    a finite sample (Vovk 2012).
     """
     rng = np.random.default_rng(seed)
     count = len(columns)
     shares = np.full(count, 1 / count)
-    found = []
-    for _ in range(_DRAWS // _AT_ONCE):
-        ours = rng.multinomial(count, shares, _AT_ONCE).astype(np.float32) @ columns
-        theirs = rng.multinomial(WINDOW, shares, _AT_ONCE).astype(np.float32) @ columns
-        distances = statistics.distances(ours, count, theirs, WINDOW)
-        found.append(_roots(distances, np.full(1, count), np.full(1, WINDOW)))
-    roots = np.concatenate(found)
+    ours, theirs = (
+        rng.multinomial(size, shares, draws).astype(np.float32) @ columns
+        for size, draws in ((count, _REFERENCES), (WINDOW, _WINDOWS))
+    )
+    roots = _roots(statistics.distances(ours, count, theirs, WINDOW), np.full(1, count), np.full(1, WINDOW))
     least_mean, least_deviation = _of_rare(statistics)
-    mean, deviation = np.maximum(roots.mean(axis=0), least_mean), np.maximum(roots.std(axis=0), least_deviation)
-    limit = float(np.quantile(((roots - mean) / deviation).max(axis=1), 1 - FALSE_ALARM_RATE))
-    return Null(mean, deviation, limit)
+    mean = np.maximum(roots.mean(axis=(0, 1)), least_mean)
+    deviation = np.maximum(roots.std(axis=(0, 1)), least_deviation)
+    greatest = ((roots - mean) / deviation).max(axis=2)
+    of_each = np.quantile(greatest, 1 - FALSE_ALARM_RATE, axis=1)
+    return Null(mean, deviation, float(np.quantile(of_each, 1 - ODD_PROFILES)))
 
 
 def _roots(distances: np.ndarray, sizes: np.ndarray, other_sizes: np.ndarray) -> np.ndarray:

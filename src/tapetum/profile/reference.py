@@ -28,15 +28,20 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFi
 class Reference:
     """What windows are compared with.
 
-    `seen` are pictures of the validation part, `is_right` (N,) whether each
-    was answered rightly; `null` is how far samples of them lie apart by chance.
+    `seen` are pictures of the validation part, `truth` (N,) their true class
+    numbers; `null` is how far samples of them lie apart by chance.
     """
 
     axes: Axes
     seen: Seen
-    is_right: np.ndarray
+    truth: np.ndarray
     n_classes: int
     null: Null
+
+    @cached_property
+    def is_right(self) -> np.ndarray:
+        """(N,): whether each was answered rightly."""
+        return np.asarray(self.seen.answers == self.truth)
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -67,7 +72,7 @@ def make(axes: Axes, rows: np.ndarray, probabilities: np.ndarray, truth: np.ndar
     n_classes = probabilities.shape[1]
     statistics = Statistics(seen, n_classes)
     chance = null.draw(statistics, statistics.of(seen))
-    return Reference(replace(axes, limit=limit), seen, seen.answers == truth, n_classes, chance)
+    return Reference(replace(axes, limit=limit), seen, truth, n_classes, chance)
 
 
 def seen_of(rows: np.ndarray, probabilities: np.ndarray) -> Seen:
@@ -86,7 +91,7 @@ def to_bytes(reference: Reference) -> bytes:
     """The content of reference.npz, the same bytes for the same pictures."""
     stream = io.BytesIO()
     arrays: dict[str, np.ndarray] = {"schema": np.array(_SCHEMA), "n_classes": np.array(reference.n_classes)}
-    arrays |= {"is_right": reference.is_right}
+    arrays |= {"truth": reference.truth}
     for part in (reference.axes, reference.seen, reference.null):
         arrays |= {
             f"{type(part).__name__.lower()}_{entry.name}": np.asarray(getattr(part, entry.name))
@@ -123,7 +128,7 @@ def from_bytes(content: bytes, n_classes: int) -> Reference:
     )
     seen = Seen(**{entry.name: found[f"seen_{entry.name}"] for entry in fields(Seen)})
     chance = Null(found["null_mean"], found["null_deviation"], float(found["null_limit"]))
-    reference = Reference(axes, seen, found["is_right"], n_classes, chance)
+    reference = Reference(axes, seen, found["truth"], n_classes, chance)
     _require_fit(reference)
     return reference
 
@@ -138,7 +143,7 @@ def _require_fit(reference: Reference) -> None:
             (seen.traits, (count, len(Traits._fields))),
             (seen.places, (count, depth)),
             *((values, (count,)) for values in (seen.answers, seen.confidence, seen.margin, seen.strangeness)),
-            (reference.is_right, (count,)),
+            (reference.truth, (count,)),
         ),
         "chance": ((chance.mean, (len(NAMES),)), (chance.deviation, (len(NAMES),))),
     }
@@ -147,8 +152,9 @@ def _require_fit(reference: Reference) -> None:
             _require(values.shape == shape, f"its {name} have the shape {values.shape}, expected {shape}")
             _require(bool(np.isfinite(values).all()), f"its {name} hold what is no number")
     _require(LEAST <= count <= MOST, f"it has {count} pictures, expected {LEAST} to {MOST}")
-    _require(seen.answers.dtype.kind == "i", "its answers are no whole numbers")
-    _require(seen.answers.min() >= 0 and seen.answers.max() < reference.n_classes, "it answers unknown classes")
+    for classes in (seen.answers, reference.truth):
+        _require(classes.dtype.kind == "i", "its classes are no whole numbers")
+        _require(classes.min() >= 0 and classes.max() < reference.n_classes, "it has unknown classes")
     _require(seen.confidence.min() >= 0 and seen.confidence.max() <= 1, "its confidences are no shares")
     _require(min(axes.spread, axes.limit, float(chance.deviation.min()), chance.limit) > 0, "a spread is not above 0")
 

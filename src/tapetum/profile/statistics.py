@@ -101,16 +101,16 @@ class Statistics:
         return columns
 
     def distances(self, sums: np.ndarray, count: int, other: np.ndarray, other_count: int) -> np.ndarray:
-        """How far two samples lie apart: (..., 13), of sums over pictures (..., A); NaN where a side knows nothing.
+        """How far each of R samples lies from each of W: (R, W, 13), of their sums over pictures, (R, A) and (W, A).
 
         Population stability of each statistic, and the squared maximum mean
-        discrepancy of the features.
+        discrepancy of the features; 0 where a side knows nothing.
         """
         found = []
         for name, place in self.slices.items():
-            ours, theirs = sums[..., place], other[..., place]
+            ours, theirs = sums[:, place], other[:, place]
             if name == FEATURES:
-                found.append(np.square(ours / count - theirs / other_count).sum(axis=-1))
+                found.append(_squared(ours.astype(float) / count, theirs.astype(float) / other_count))
             else:
                 found.append(stability(ours, theirs))
         return np.stack(found, axis=-1)
@@ -129,11 +129,19 @@ def _of_shares(values: np.ndarray) -> np.ndarray:
 
 
 def stability(counts: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Population stability index of two (..., B) counts; half a picture is added to each bin, lest one be empty."""
-    ours, theirs = counts + 0.5, others + 0.5
-    ours = ours / ours.sum(axis=-1, keepdims=True)
-    theirs = theirs / theirs.sum(axis=-1, keepdims=True)
-    return np.asarray(((ours - theirs) * np.log(ours / theirs)).sum(axis=-1))
+    """Population stability index (R, W) of counts (R, B) and (W, B), with half a picture more in each bin."""
+    ours, theirs = (part + 0.5 for part in (counts.astype(float), others.astype(float)))
+    ours /= ours.sum(axis=1, keepdims=True)
+    theirs /= theirs.sum(axis=1, keepdims=True)
+    # Σ (p - q) (ln p - ln q), as products of matrices: a null distribution takes half a million of them.
+    within = (ours * np.log(ours)).sum(axis=1)[:, None] + (theirs * np.log(theirs)).sum(axis=1)
+    return np.asarray(np.maximum(within - ours @ np.log(theirs).T - np.log(ours) @ theirs.T, 0))
+
+
+def _squared(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Squared distance (R, W) of points (R, B) and (W, B)."""
+    within = np.square(ours).sum(axis=1)[:, None] + np.square(theirs).sum(axis=1)
+    return np.asarray(np.maximum(within - 2 * ours @ theirs.T, 0))
 
 
 def _grouped(counts: np.ndarray) -> np.ndarray:

@@ -6,17 +6,20 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tapetum.profile.accuracy import Estimate
+from tapetum.profile import mix as mixes
+from tapetum.profile.accuracy import Calibration, Estimate, calibrate
+from tapetum.profile.mix import Mix
 from tapetum.profile.null import FALSE_ALARM_RATE
+from tapetum.profile.overlap import Gap, alike, gap, possible_bias
 from tapetum.profile.reference import Reference
-from tapetum.profile.statistics import FEATURES, NAMES, Seen
+from tapetum.profile.statistics import NAMES, Seen
 from tapetum.profile.traits import Traits
 
 LEAST_WINDOW = 500
 LOSS = 0.03
+MOST_BIAS = 0.03
 MOST_LOSS_TOLD = 0.05
 MOST_UNLIKE = 0.05
-_BINS = 5
 Grade = Literal["none", "drift", "loss"]
 
 
@@ -49,6 +52,10 @@ class ClassOf(_Told):
 
     reference: float = Field(description="Its share of the answers in the reference.")
     window: float = Field(description="The same in the window.")
+    truth: float | None = Field(
+        description="Estimated share of pictures that are of this class; null unless another mix of classes explains "
+        "what the model sees."
+    )
     accuracy: Share | None = Field(description="Estimated share of right ones among these; null as for accuracy.")
 
 
@@ -58,7 +65,7 @@ class Verdict(_Told):
     pictures: int
     grade: Grade = Field(description="none; drift; or loss, drift that costs 3 points of accuracy or more.")
     drifted: list[str] = Field(description="Statistics beyond their thresholds.")
-    false_alarm_rate: float = Field(description="How often a clean window has any, over all statistics together.")
+    false_alarm_rate: float = Field(description="How often clean windows have any at most, over all together.")
     distances: dict[str, Distance]
     unlike_share: float = Field(description="Share of pictures unlike the training data; 0.01 in the reference.")
     reference_accuracy: float
@@ -67,6 +74,10 @@ class Verdict(_Told):
         description="The upper bound of the estimate, which holds where it has no value too."
     )
     loss_at_least: float = Field(description="Estimated loss of accuracy against the reference; below 0 is a gain.")
+    possible_bias: float = Field(
+        description="By how much the estimate may be off, since what the model sees lies apart from the reference's "
+        "pictures that were answered alike; above 0.03 no accuracy is told."
+    )
     doubt: str | None = Field(description="Why accuracy cannot be told from confidence here; null where it can.")
     classes: dict[str, ClassOf]
 
@@ -75,16 +86,16 @@ def compare(reference: Reference, window: Seen, labels: Sequence[str]) -> Verdic
     """The verdict on a window, which should have 500 pictures or more.
 
     What is controlled: of windows of pictures that are independent draws from
-    the distribution that the reference was drawn from, one in a hundred has
-    any statistic beyond its threshold, over reference and window both. Given
-    one reference the rate is somewhat above or below that. Windows that
-    overlap are no more independent than the pictures in them.
+    the distribution that the reference was drawn from, one in a hundred at
+    most has any statistic beyond its threshold, which holds of 99 references
+    in 100. Windows that overlap are no more independent than the pictures in
+    them.
     """
     statistics, columns = reference.statistics, reference.columns
     seen = statistics.of(window)
     ours, theirs = columns.sum(axis=0), seen.sum(axis=0)
     sizes, other_sizes = statistics.sizes(ours, len(columns)), statistics.sizes(theirs, len(seen))
-    values = statistics.distances(ours, len(columns), theirs, len(seen))
+    values = statistics.distances(ours[None], len(columns), theirs[None], len(seen))[0, 0]
     thresholds = reference.null.thresholds(sizes, other_sizes)
     means, other_means = _means(reference.seen), _means(window)
     distances = {
@@ -101,10 +112,14 @@ def compare(reference: Reference, window: Seen, labels: Sequence[str]) -> Verdic
     unlike = float((window.strangeness > 1).mean())
     usual = float((reference.seen.strangeness > 1).mean())
     right = float(reference.is_right.mean())
-    estimate = reference.calibration.estimate(window.confidence)
+    mix = _mix(reference, window, seen) if "class" in drifted else None
+    calibration, odds = _calibration(reference, mix)
+    estimate = calibration.estimate(window.confidence, odds[window.answers])
     loss = right - estimate.value
     guessed = max(0.0, unlike - usual) * (right - 1 / reference.n_classes)
-    doubt = _doubt(reference, window, seen, distances[FEATURES].threshold, unlike, loss)
+    apart = gap(reference, seen, alike(reference, window))
+    bias = possible_bias(reference, apart)
+    doubt = _doubt(apart, bias, unlike, loss)
     return Verdict(
         pictures=len(window),
         grade="none" if not drifted else "loss" if max(loss, guessed) >= LOSS else "drift",
@@ -116,38 +131,46 @@ def compare(reference: Reference, window: Seen, labels: Sequence[str]) -> Verdic
         accuracy=None if doubt else _share(estimate),
         accuracy_at_most=estimate.high,
         loss_at_least=max(loss, guessed),
+        possible_bias=bias,
         doubt=doubt,
-        classes=_classes(reference, window, labels, doubt is None),
+        classes=_classes(reference, window, labels, mix, None if doubt else (calibration, odds)),
     )
 
 
-def _doubt(
-    reference: Reference, window: Seen, seen: np.ndarray, threshold: float, unlike: float, loss: float
-) -> str | None:
+def _mix(reference: Reference, window: Seen, columns: np.ndarray) -> Mix | None:
+    """The mix of classes of a window, where that is why the model sees other things; None where it is not.
+
+    That the answers are others alone does not say so: in the dark, say, all may be taken for one class.
+    """
+    mix = mixes.estimate(reference.truth, reference.seen.answers, window.answers, reference.n_classes)
+    mixed = gap(reference, columns, mix.weights[reference.truth])
+    usual = gap(reference, columns, np.ones(len(reference.seen)))
+    return mix if not mixed.is_wide or mixed.true <= usual.true / 2 else None
+
+
+def _calibration(reference: Reference, mix: Mix | None) -> tuple[Calibration, np.ndarray]:
+    """That of the reference, mixed as the window is, and by answer (K,) how the odds to be right have changed."""
+    if mix is None:
+        return reference.calibration, np.ones(reference.n_classes)
+    seen, truth = reference.seen, reference.truth
+    return calibrate(seen.confidence, reference.is_right, mix.weights[truth], mix.odds[seen.answers]), mix.odds
+
+
+def _doubt(apart: Gap, bias: float, unlike: float, loss: float) -> str | None:
     """Why confidence does not tell accuracy here; None where it does."""
     if unlike > MOST_UNLIKE:
         return f"{unlike:.0%} of the pictures are unlike the training data, and confidence in them means little"
-    if loss > MOST_LOSS_TOLD and _apart(reference, window, seen) > threshold:
+    if bias > MOST_BIAS:
+        return (
+            "the model sees other things in them than in the pictures it was calibrated on, and the estimate may be "
+            f"{100 * bias:.0f} points off"
+        )
+    if loss > MOST_LOSS_TOLD and apart.is_wide:
         return (
             f"confidence fell by {100 * loss:.0f} points among pictures that look otherwise than those it was "
             "calibrated on: where that is so, accuracy falls further than confidence tells"
         )
     return None
-
-
-def _apart(reference: Reference, window: Seen, seen: np.ndarray) -> float:
-    """How far features lie apart among pictures answered alike: the reference is weighed as the window's answers are.
-
-    So another mix of classes, or more of the hard pictures that the reference
-    has as well, is no distance.
-    """
-    edges = np.quantile(reference.seen.confidence, np.arange(1, _BINS) / _BINS)
-    cells = [_BINS * part.answers + np.searchsorted(edges, part.confidence) for part in (reference.seen, window)]
-    counts, wanted = (np.bincount(numbers, minlength=_BINS * reference.n_classes) for numbers in cells)
-    weights = (wanted / np.maximum(counts, 1))[cells[0]]
-    place = reference.statistics.slices[FEATURES]
-    usual = weights @ reference.columns[:, place] / max(weights.sum(), 1e-9)
-    return float(np.square(usual - seen[:, place].mean(axis=0)).sum())
 
 
 def _means(seen: Seen) -> dict[str, float]:
@@ -162,14 +185,24 @@ def _means(seen: Seen) -> dict[str, float]:
     }
 
 
-def _classes(reference: Reference, window: Seen, labels: Sequence[str], is_told: bool) -> dict[str, ClassOf]:
+def _classes(
+    reference: Reference,
+    window: Seen,
+    labels: Sequence[str],
+    mix: Mix | None,
+    told_by: tuple[Calibration, np.ndarray] | None,
+) -> dict[str, ClassOf]:
     found = {}
     for number, label in enumerate(labels):
         own = window.answers == number
-        estimate = reference.calibration.estimate(window.confidence[own]) if is_told and own.any() else None
+        estimate = None
+        if told_by is not None and own.any():
+            calibration, odds = told_by
+            estimate = calibration.estimate(window.confidence[own], odds[number])
         found[label] = ClassOf(
             reference=float((reference.seen.answers == number).mean()),
             window=float(own.mean()),
+            truth=None if mix is None else float(mix.shares[number]),
             accuracy=None if estimate is None else _share(estimate),
         )
     return found

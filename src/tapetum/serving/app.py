@@ -27,10 +27,12 @@ from tapetum.serving import (
     feedback_routes,
     home,
     logging_status,
+    manual,
     operations,
     problems,
     readings,
     routes,
+    shadow_routes,
     system_readings,
     tracing,
 )
@@ -48,12 +50,15 @@ from tapetum.serving.oip.request import JSON_SIZE
 from tapetum.serving.paths import Paths
 from tapetum.serving.problems import Failure, Problem
 from tapetum.serving.record import InFlight, Observer
+from tapetum.serving.shadow import Shadow
 from tapetum.serving.uploads import Store
 from tapetum.settings import Settings
 from tapetum.watch import gpu
+from tapetum.watch.comparison import Comparison
 from tapetum.watch.drift import EVERY_S, Drift
 from tapetum.watch.feedback import Feedback
 from tapetum.watch.keeper import Keeper
+from tapetum.watch.record import Taker
 from tapetum.watch.sampler import Sampler
 from tapetum.watch.shelf import Shelf
 from tapetum.watch.system import System
@@ -88,8 +93,12 @@ def create_app(
         window.expect(facts.labels, facts.version)
         feedback.expect(facts.labels, facts.version)
         drift.expect(facts.labels, facts.version, reference)
+        if shadow is not None:
+            shadow.follow(facts)
 
     model = Model(settings, on_failure, follow)
+    shadow = _shadow(settings, model, instruments, holds_pictures=bool(access.to_administer))
+    takers: list[Taker] = [each.offer for each in (keeper, shadow) if each is not None]
     machine = System()
     system, gpus = Sampler(machine.look, machine.look()), Sampler(gpu.look, gpu.NOT_ASKED)
     comparisons = Sampler(drift.look, None, every_s=EVERY_S)
@@ -111,7 +120,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(model.load()), asyncio.create_task(alarm.run())]
+        tasks = [
+            asyncio.create_task(model.load(None if shadow is None else shadow.open)),
+            asyncio.create_task(alarm.run()),
+        ]
+        if shadow is not None:
+            tasks.append(asyncio.create_task(shadow.run()))
         system.start()
         gpus.start()
         comparisons.start()
@@ -125,6 +139,8 @@ def create_app(
             task.cancel()
         await asyncio.wait(tasks)
         await model.close()
+        if shadow is not None:
+            await shadow.close()
         if keeper is not None:
             await asyncio.to_thread(keeper.close)
         if spans is not None:
@@ -136,6 +152,7 @@ def create_app(
         title="Tapetum",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # manual.py has it: FastAPI's loads scripts from another host
         redoc_url=None,
         # A request is counted, and sent as a span, of its Exchange: never by FastAPI a second time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -154,20 +171,14 @@ def create_app(
     app.state.journal = journal
     app.state.feedback = feedback
     app.state.keeper = keeper
+    app.state.shadow = shadow
+    app.state.takers = takers
     app.state.store = Store(settings.max_held_bytes)
     app.state.unloaded = set()  # names of models that are not offered under /v2 at present
     routes.install(app)
-    app.include_router(routes.router)
-    app.include_router(home.router)
-    app.include_router(card_routes.router)
-    app.include_router(explaining.router)
-    app.include_router(feedback_routes.router)
-    app.include_router(operations.router)
-    app.include_router(alert_routes.router)
-    app.include_router(logging_status.router)
-    app.include_router(oip_routes.router)
-    app.include_router(repository.router)
-    app.include_router(admin_routes.router)
+    asked_most_first = (routes, home, manual, card_routes, explaining, feedback_routes, operations, alert_routes)
+    for each in (*asked_most_first, logging_status, oip_routes, repository, admin_routes, shadow_routes):
+        app.include_router(each.router)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Identity, observers=observers, in_flight=in_flight)
@@ -202,6 +213,14 @@ def _keeper(settings: Settings) -> Keeper | None:
     bounds = (settings.keep_pictures_max_bytes, settings.keep_pictures_max_age_s)
     open_shelf = partial(Shelf, settings.keep_pictures_dir, *bounds)
     return Keeper(open_shelf, settings.keep_pictures_share, settings.low_confidence, partial(datetime.now, UTC))
+
+
+def _shadow(settings: Settings, model: Model, instruments: Instruments, holds_pictures: bool) -> Shadow | None:
+    """What compares a challenger; None where there is none. Nobody may see its pictures without an operator's key."""
+    if settings.shadow is None:
+        return None
+    new_comparison = partial(Comparison, partial(datetime.now, UTC), holds_pictures)
+    return Shadow(settings, settings.shadow, lambda: model.edition.is_calm, instruments, new_comparison)
 
 
 def _open_spans() -> "Spans":

@@ -21,7 +21,7 @@ from tapetum.errors import ConfigError, SwitchedOff, Unauthorised
 from tapetum.serving.paths import ASSET
 from tapetum.settings import Settings
 
-OPEN = {"/", ASSET, "/docs", "/docs/oauth2-redirect", "/openapi.json"}
+OPEN = {"/", ASSET, "/docs", "/openapi.json"}
 API_KEY = "X-API-Key"
 SHORTEST_KEY = 16
 

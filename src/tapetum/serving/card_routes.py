@@ -17,7 +17,7 @@ from tapetum.serving.problems import MEDIA_TYPE, Problem
 from tapetum.serving.routes import ModelName, TheModel, name_of
 
 # The report styles itself, which no page of ours may: so it stands alone, and nothing in it can run or ask anyone.
-_ALONE = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
+ALONE = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
 
 
@@ -73,7 +73,7 @@ async def model_report(model: TheModel) -> Response:
     report = await asyncio.to_thread(_read, model.edition, bundles.REPORT)
     if report is None:
         raise NoReport("the bundle that is served has no report.html: `tapetum evaluate` makes one")
-    return HTMLResponse(report, headers={"Content-Security-Policy": _ALONE})
+    return HTMLResponse(report, headers={"Content-Security-Policy": ALONE})
 
 
 def _read(edition: Edition, name: str) -> bytes | None:

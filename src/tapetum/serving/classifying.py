@@ -39,8 +39,8 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
         raise
     finally:
         request.state.records = _records(request, outcomes, perf_counter() - start)
-    if state.keeper is not None:
-        state.keeper.offer(contents, request.state.records)
+    for take in state.takers:
+        take(contents, request.state.records)
     return outcomes
 
 

@@ -166,6 +166,11 @@ class Connection(HttpToolsProtocol):
         self._stop()
         super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """The door was closed: whoever is idle goes, and a request whose head has begun is still taken."""
+        if not self._in_head:
+            super().shutdown()
+
     def pause_writing(self) -> None:
         """The client does not read: cut it off unless it goes on soon."""
         super().pause_writing()

@@ -9,10 +9,11 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 from tapetum import bundle as bundles
-from tapetum import files, machine
+from tapetum import files
 from tapetum.bundle import Facts
 from tapetum.errors import BundleError, DeadlinePassed, NotReady
 from tapetum.inference.hand import Opened, Plan
+from tapetum.inference.hands import Begin, ProcessHand
 from tapetum.inference.pool import Pool
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
@@ -27,14 +28,15 @@ class Edition:
     So hands that are replaced later open what the first ones did, wherever the link leads by then.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, begin: Begin = ProcessHand) -> None:
         self._path = Path(os.path.realpath(settings.bundle))
         self._is_grouping = settings.grouping == "auto"
+        self._workers = max(1, settings.hands)
         self._facts: Facts | None = None
         self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
             Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
-            machine.cores() if settings.workers is None else settings.workers,
+            settings.hands,
             Limits(
                 settings.max_pending,
                 settings.max_explains,
@@ -42,6 +44,7 @@ class Edition:
                 settings.request_timeout_s,
                 settings.worker_max_bytes,
             ),
+            begin,
         )
 
     @property
@@ -64,6 +67,11 @@ class Edition:
     def opened(self) -> Opened | None:
         """What its hands have opened; None until they have."""
         return self.pool.opened
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether a picture that came now would not have to wait."""
+        return self.pool.pending < self._workers
 
     @property
     def test_accuracy(self) -> float | None:
@@ -125,7 +133,7 @@ def _result(job: Job, timeout_s: float) -> Answer | Exception:
         where = "waiting for a worker" if job.begun is None else "computing"
         return DeadlinePassed(f"the picture was not answered within {timeout_s:g} s: the time went by {where}")
     # Only answers and Exceptions are ever set; the type of a future allows for any BaseException.
-    return job.answer.exception() or job.answer.result()  # type: ignore[return-value]
+    return job.answer.exception() or job.answer.result()  # type: ignore[return-value]  # one of both
 
 
 def _read(path: Path) -> tuple[str, Facts, Reference | None]:

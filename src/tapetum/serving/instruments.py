@@ -55,18 +55,18 @@ class Instruments:
         self._low = low_confidence
         self._counted: list[Tally | Histograms] = []
         self._requests, self._problems = self._tally(metrics.REQUESTS), self._tally(metrics.PROBLEMS)
-        self._times = self._histograms(metrics.REQUEST_TIME)
-        self._received, self._sent = self._histograms(metrics.REQUEST_SIZE), self._histograms(metrics.RESPONSE_SIZE)
+        self._times = self.histograms(metrics.REQUEST_TIME)
+        self._received, self._sent = self.histograms(metrics.REQUEST_SIZE), self.histograms(metrics.RESPONSE_SIZE)
         self._traffic: dict[str, _Traffic] = {}
         self._predictions, self._low_confidence = self._tally(metrics.PREDICTIONS), self._tally(metrics.LOW_CONFIDENCE)
         self._errors, self._shed = self._tally(metrics.ERRORS), self._tally(metrics.SHED)
-        self._latency = self._histograms(metrics.LATENCY).of()
-        self._queue = self._histograms(metrics.QUEUE_TIME).of()
-        self._decode = self._histograms(metrics.DECODE_TIME).of()
-        self._inference = self._histograms(metrics.INFERENCE_TIME)
+        self._latency = self.histograms(metrics.LATENCY).of()
+        self._queue = self.histograms(metrics.QUEUE_TIME).of()
+        self._decode = self.histograms(metrics.DECODE_TIME).of()
+        self._inference = self.histograms(metrics.INFERENCE_TIME)
         self._inference_here: Histogram | None = None
-        self._confidence = self._histograms(metrics.CONFIDENCE).of()
-        self._margin = self._histograms(metrics.MARGIN).of()
+        self._confidence = self.histograms(metrics.CONFIDENCE).of()
+        self._margin = self.histograms(metrics.MARGIN).of()
         self._classes: frozenset[str] = frozenset()
         self._shed.expect((reason,) for reason in SHED)
         self._problems.expect((OTHER, kind.slug) for kind in problems.OF_CONNECTIONS)
@@ -133,7 +133,8 @@ class Instruments:
         self._counted.append(tally := Tally(series))
         return tally
 
-    def _histograms(self, series: Series) -> Histograms:
+    def histograms(self, series: Series) -> Histograms:
+        """Those of a series, exported from now on; whoever asks counts into them, on the event loop."""
         self._counted.append(histograms := Histograms(series))
         return histograms
 
@@ -145,7 +146,7 @@ class Instruments:
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """All series in the format that a scraper accepts, and its content type; only OpenMetrics has exemplars."""
         if "application/openmetrics-text" in accept:
-            return openmetrics.generate_latest(self), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]
+            return openmetrics.generate_latest(self), openmetrics.CONTENT_TYPE_LATEST  # type: ignore[no-untyped-call]  # without types
         return generate_latest(self), CONTENT_TYPE_PLAIN_0_0_4
 
     def collect(self) -> Iterator[Family]:

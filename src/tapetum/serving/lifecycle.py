@@ -111,9 +111,14 @@ class Model:
         """Raises NotReady until the model is loaded and checked."""
         return self.edition.facts
 
-    async def load(self) -> None:
-        """Open all hands without holding up the event loop; on failure say why and end the service."""
+    async def load(self, before: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Open all hands without holding up the event loop; on failure, also of `before`, say why and end the service.
+
+        Nothing is served until `before` is done.
+        """
         try:
+            if before is not None:
+                await before()
             await self.edition.open()
         except Exception as error:  # whatever it is, a service without a model must end and say why
             self.failure = error

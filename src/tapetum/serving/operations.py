@@ -10,6 +10,8 @@ from tapetum.serving.auth import observing
 from tapetum.serving.feedback_routes import TheFeedback
 from tapetum.serving.problems import MEDIA_TYPE, Problem
 from tapetum.serving.routes import ModelName, TheModel, name_of
+from tapetum.serving.shadow import ShadowFigures
+from tapetum.serving.shadow_routes import TheShadow
 from tapetum.watch.drift import Drift, DriftFigures
 from tapetum.watch.feedback import RealisedFigures
 from tapetum.watch.figures import ApiFigures, ModelFigures, Number
@@ -37,6 +39,7 @@ class ModelStats(ModelFigures):
     )
     realised: RealisedFigures = Field(description="How many answers were right, by feedback.")
     drift: DriftFigures = Field(description="The last predictions beside the profile of the bundle.")
+    shadow: ShadowFigures | None = Field(description="null where no challenger is asked, or before it is open.")
 
 
 class SystemInfo(SystemFigures):
@@ -78,7 +81,11 @@ async def api_stats(window: TheWindow) -> ApiFigures:
 
 @router.get("/model-stats")
 async def model_stats(
-    window: TheWindow, model: TheModel, feedback: TheFeedback, drift: Annotated[Drift, Depends(_drift)]
+    window: TheWindow,
+    model: TheModel,
+    feedback: TheFeedback,
+    drift: Annotated[Drift, Depends(_drift)],
+    shadow: TheShadow,
 ) -> ModelStats:
     """Predictions of the last TAPETUM_WINDOW_S seconds: times, confidence, classes, and whether all is well."""
     # A service that drains still answers what comes.
@@ -92,6 +99,7 @@ async def model_stats(
         last_reload=last and LastReload(at=last.at, swapped=last.reason is None, reason=last.reason),
         test_accuracy=model.edition.test_accuracy,
         realised=feedback.figures(),
+        shadow=shadow.figures() if shadow is not None and model.is_loaded else None,
     )
 
 

@@ -14,13 +14,14 @@ from typing import Any, cast
 import structlog
 import uvicorn
 
+from tapetum import machine
 from tapetum.bundle import FACTS
 from tapetum.errors import ConfigError, ResourceError
 from tapetum.logs.journal import Journal
 from tapetum.serving.app import create_app
 from tapetum.serving.connections import Connection, Limits
 from tapetum.serving.lifecycle import Model
-from tapetum.settings import Settings
+from tapetum.settings import Settings, variable
 
 _LOOPBACK = ("127.", "localhost", "::1")
 _LAST_LINES_S = 1.0
@@ -46,6 +47,7 @@ class _Server(uvicorn.Server):
         # Collections of garbage pass over what will stay from here on: they took a quarter of a refusal's time.
         gc.collect()
         gc.freeze()
+        machine.collect_as_usual()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, at once on Ctrl-C; the second ends the process, and with it the workers."""
@@ -78,10 +80,9 @@ def run(settings: Settings, journal: Journal) -> None:
 
     Raises ConfigError, ResourceError, the reason why the bundle cannot be served, or KeyboardInterrupt after SIGINT.
     """
-    if not (settings.bundle / FACTS).is_file():
-        raise ConfigError(
-            f"TAPETUM_BUNDLE is {str(settings.bundle)!r}, where there is no bundle: `tapetum train` makes one"
-        )
+    for name, path in (("bundle", settings.bundle), ("shadow", settings.shadow)):
+        if path is not None and not (path / FACTS).is_file():
+            raise ConfigError(f"{variable(name)} is {str(path)!r}, where there is no bundle: `tapetum train` makes one")
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -7,6 +7,7 @@ from tapetum.stack import (
     model_alerts,
     monitoring_alerts,
     node_alerts,
+    shadow_alerts,
     slo,
 )
 from tapetum.stack import service_alerts as service
@@ -14,7 +15,7 @@ from tapetum.stack.alert import Alert
 
 AREAS: dict[str, tuple[Alert, ...]] = {
     "service": (*service.ALERTS, *slo.alerts(), *capacity_alerts.ALERTS),
-    "model": (*model_alerts.ALERTS, *feedback_alerts.ALERTS),
+    "model": (*model_alerts.ALERTS, *feedback_alerts.ALERTS, *shadow_alerts.ALERTS),
     "monitoring": monitoring_alerts.ALERTS,
     "kubernetes": kubernetes_alerts.ALERTS,
     "node": node_alerts.ALERTS,

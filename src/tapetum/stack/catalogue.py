@@ -4,7 +4,7 @@ from tapetum.metrics import CATALOGUE, Series
 
 _HEAD = """# Metrics
 
-Written by `make docs` from `metrics.py`; do not edit.
+Written by `make docs` from `metrics/`; do not edit.
 
 `GET /metrics` gives these series. A histogram `x` has `x_bucket`, `x_sum` and `x_count`. Counters count from the start
 of the process, so ask for `rate(…)` or `increase(…)` of them. What cannot be measured, such as a GPU where there is

@@ -5,7 +5,17 @@ from functools import partial
 
 from tapetum.metrics import MODEL
 from tapetum.stack.alert import RUNBOOKS
-from tapetum.stack.grafana import capacity, glance, judged, operations, platform, provisioning, quality, service
+from tapetum.stack.grafana import (
+    capacity,
+    glance,
+    judged,
+    operations,
+    platform,
+    provisioning,
+    quality,
+    service,
+    shadow,
+)
 from tapetum.stack.grafana.panels import Page, Variable
 from tapetum.stack.promql import SERVICE_JOB
 
@@ -52,7 +62,7 @@ PAGES = (
         "Tapetum: model quality",
         "How sure the model is, and of what, as far as that shows without knowing the truth; how often it was right.",
         _CHOICES,
-        (quality.NOW, quality.CONFIDENCES, quality.CLASSES, quality.DRIFT_ROW, judged.FEEDBACK),
+        (quality.NOW, quality.CONFIDENCES, quality.CLASSES, quality.DRIFT_ROW, judged.FEEDBACK, shadow.SHADOW),
     ),
     Page(
         "tapetum-platform",

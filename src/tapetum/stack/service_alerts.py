@@ -1,6 +1,6 @@
 """Alerts on the service: whether it answers, how fast, and how many."""
 
-from tapetum.metrics import ERRORS, LATENCY, PREDICTIONS, READY
+from tapetum.metrics import ERRORS, LATENCY, PREDICTIONS, READY, RELOADS
 from tapetum.stack.alert import IN_MLOPS, WHERE, Alert, Inputs, flat, replicas, requests, rising, series
 from tapetum.stack.promql import SERVICE, SERVICE_JOB, grown, select
 from tapetum.stack.recording import P95, P99, PREDICTIONS_RATE
@@ -159,5 +159,23 @@ ALERTS = (
         after=65,
         firing=_traffic((60, 60), (5.7, 60)),
         quiet=(_traffic((60, 60), (6.3, 60)), _traffic((2.5, 60), (0, 60))),
+    ),
+    Alert(
+        "ReloadRefused",
+        "warning",
+        "A new model was refused, and the one before is served",
+        grown(RELOADS, "1h", matchers='outcome="refused"'),
+        ">",
+        0,
+        0,
+        f"{WHERE} has refused VALUE reloads in the last hour.",
+        labels=IN_MLOPS,
+        value="1",
+        after=1,
+        firing=replicas(RELOADS.name, flat(0), rising((1, 1), (0, 89)), outcome="refused"),
+        quiet=(
+            replicas(RELOADS.name, flat(0), rising((1, 1), (0, 89)), outcome="swapped"),
+            replicas(RELOADS.name, flat(0), flat(3), outcome="refused"),  # long ago
+        ),
     ),
 )

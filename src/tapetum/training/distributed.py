@@ -92,7 +92,7 @@ class _SharedBatchNorm(nn.BatchNorm2d):
         values = input.float()
         size = torch.tensor([values.numel() / values.shape[1]], device=values.device)
         own = torch.cat((values.sum((0, 2, 3)), values.square().sum((0, 2, 3)), size))
-        whole: torch.Tensor = gathered.all_reduce(own)  # type: ignore[no-untyped-call]
+        whole: torch.Tensor = gathered.all_reduce(own)  # type: ignore[no-untyped-call]  # without types
         sums, squares, count = torch.tensor_split(whole, (self.num_features, 2 * self.num_features))
         mean = sums / count
         variance = (squares / count - mean.square()).clamp(min=0)

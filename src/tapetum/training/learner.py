@@ -79,7 +79,7 @@ class Learner:
             return found, 0
         self._optimiser.zero_grad()
         # Gradients are averaged over the processes, so their sum is what a whole batch would have given.
-        (loss * self._group.size / batch.counted).backward()  # type: ignore[no-untyped-call]
+        (loss * self._group.size / batch.counted).backward()  # type: ignore[no-untyped-call]  # without types
         if self._choices.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self._choices.clip_norm)
         self._optimiser.step()

@@ -1,12 +1,9 @@
 """Runs in MLflow: in its SQLite file or on a server, which may be away without stopping a training."""
 
 import json
-import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -14,13 +11,13 @@ from urllib.parse import quote
 
 import structlog
 
-from tapetum import __version__, settings
+from tapetum import __version__
 from tapetum.bundle import Bundle
 from tapetum.data.manifest import Manifest
 from tapetum.data.sample import PARTS
 from tapetum.errors import ConfigError
 from tapetum.settings import masked
-from tapetum.training import model_registry, system_metrics
+from tapetum.training import mlflow_client, model_registry, system_metrics
 from tapetum.training.tracking import NullRun, NullTracker, Run, Tracker
 
 if TYPE_CHECKING:
@@ -28,17 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Usage reports would leave this machine; bars tear ours; a project's files for uv do not belong into a model.
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_UV_AUTO_DETECT": "false",
-}
-# MLflow's own 8 attempts of 120 s each would hold a training up for minutes. A server that answered once may
-# take longer over a large file, and is missed for some seconds while it starts anew.
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-_AFTERWARDS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
 _MOST_PARAMS = 100  # in one request, which is MLflow's limit
 _LONGEST_DIGEST = 36
 
@@ -110,7 +97,7 @@ class MlflowRun:
 
     def finish(self, status: str) -> None:
         """Mark the run FINISHED or FAILED, unless nobody would hear it."""
-        if self._lost is None or not _is_silence(self._lost):
+        if self._lost is None or not mlflow_client.is_silence(self._lost):
             self._try(self._client.set_terminated, status, is_last=True)
 
     def _try(self, call: Callable[..., Any], *arguments: Any, is_last: bool = False, **options: Any) -> None:
@@ -140,14 +127,13 @@ class MlflowTracker:
         A server that does not answer is a warning, and nothing is recorded.
         Raises ConfigError for a URI that cannot be used, and where a server refuses.
         """
-        # A store looks its own models up at the URI of the environment.
-        with _defaults({"MLFLOW_TRACKING_URI": self._uri} | _QUIET | _given()):
-            with _defaults(_FIRST_CONTACT):
+        with mlflow_client.environment(self._uri):
+            with mlflow_client.defaults(_FIRST_CONTACT):
                 tracked = self._open(self._experiment or experiment)
             if tracked is None:
                 yield NullRun(f"not recorded: {masked(self._uri)} did not answer")
                 return
-            with _defaults(_AFTERWARDS):
+            with mlflow_client.defaults(mlflow_client.PATIENT):
                 status = "FAILED"
                 try:
                     tracked.params(params)
@@ -159,27 +145,19 @@ class MlflowTracker:
 
     def _open(self, experiment: str) -> MlflowRun | None:
         """A new run, or None where the server does not answer. Raises ConfigError."""
-        try:
-            import mlflow  # seconds, and an extra
-        except ImportError:
-            raise ConfigError(
-                "MLflow is not installed: pip install 'tapetum[train]', or MLFLOW_TRACKING_URI=none"
-            ) from None
-        # What they warn of is told once, by us.
-        for talkative in ("alembic", "mlflow", "urllib3"):
-            logging.getLogger(talkative).setLevel(logging.ERROR)
+        connect = mlflow_client.quietly()
         try:
             artifacts = None
             if self._uri.startswith("sqlite:///"):
                 home = Path(self._uri.removeprefix("sqlite:///")).absolute().parent
                 home.mkdir(parents=True, exist_ok=True)
                 artifacts = (home / "artifacts" / quote(experiment, safe="")).as_uri()
-            client = mlflow.MlflowClient(self._uri)
+            client = connect(self._uri)
             known = client.get_experiment_by_name(experiment)
             experiment_id = known.experiment_id if known else client.create_experiment(experiment, artifacts)
             run_id = client.create_run(experiment_id, tags=_origin()).info.run_id
         except Exception as error:  # its own errors, SQLAlchemy's, KeyError for an unknown scheme: no base but this
-            if self._uri.startswith("http") and _is_silence(error):
+            if self._uri.startswith("http") and mlflow_client.is_silence(error):
                 log.warning("tracking server did not answer, training goes on unrecorded", reason=masked(error))
                 return None
             raise ConfigError(
@@ -194,15 +172,6 @@ def open_tracker(uri: str, experiment: str | None = None) -> Tracker:
     return NullTracker() if uri == "none" else MlflowTracker(uri, experiment)
 
 
-def _is_silence(error: Exception) -> bool:
-    """Whether no server answered, or one that is ill; one that refuses did answer."""
-    from mlflow.exceptions import InvalidUrlException, MlflowException
-
-    if not isinstance(error, MlflowException) or isinstance(error, InvalidUrlException):
-        return False
-    return bool(error.get_http_status_code() >= HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
 def _origin() -> dict[str, str]:
     """Tags that say what made the run: Tapetum's version, and the commit of the working folder where it has one."""
     from mlflow.utils.git_utils import get_git_commit
@@ -210,20 +179,3 @@ def _origin() -> dict[str, str]:
 
     commit = get_git_commit(str(Path.cwd()))
     return {"tapetum.version": __version__} | ({MLFLOW_GIT_COMMIT: commit} if commit else {})
-
-
-def _given() -> dict[str, str]:
-    """The variables of MLflow in the environment and in .env, which MLflow does not read."""
-    return {name: value for name, value in settings.given().items() if name.startswith("MLFLOW_") and value}
-
-
-@contextmanager
-def _defaults(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of the environment that nobody set, until the block ends."""
-    fresh = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(fresh)
-    try:
-        yield
-    finally:
-        for name in fresh:
-            os.environ.pop(name, None)

@@ -1,7 +1,9 @@
 """What the service knows of one request, and of each picture in it, once it has ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from tapetum.profile.sight import Sight
 
@@ -72,3 +74,5 @@ class Exchange:
 
 
 Observer = Callable[[Exchange], None]
+# Of the pictures of a request that was answered, in order, and their records: it must not hold up the answer.
+Taker = Callable[[Sequence[bytes | np.ndarray], Sequence[Record]], None]

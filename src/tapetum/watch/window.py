@@ -14,7 +14,7 @@ SLOTS = 60
 WATCHING = {
     *("/explain", "/feedback", "/health", "/ready", "/metrics"),
     *("/api-stats", "/model-stats", "/system-info", "/logging-status", "/alerts/status", "/alerts/test"),
-    *("/", "/page/{digest}/{name}", "/model-card", "/model-report", "/admin/reload"),
+    *("/", "/page/{digest}/{name}", "/model-card", "/model-report", "/shadow-report", "/admin/reload"),
 }
 
 

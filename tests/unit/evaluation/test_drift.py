@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import encode
@@ -60,6 +61,23 @@ def test_a_dim_folder_has_drifted_and_says_how(bundle, dim, tmp_path):
     assert page.count("data:image/jpeg;base64,") == 24
     assert "<svg" in page
     assert "Brightness: pictures are darker" in page
+
+
+def test_a_number_that_is_withheld_is_said_to_be(bundle, tmp_path):
+    """As text, in JSON and on the page: noise is nothing that this model was measured on."""
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(120):
+        pixels = rng.integers(0, 2, (24, 24, 3), np.uint8) * 255
+        (noise / f"{number:03}.png").write_bytes(encode(pixels, "PNG"))
+    report = tmp_path / "report.html"
+
+    text, told = run(bundle, noise, "--out", report).output, json.loads(run(bundle, noise, "--json").output)
+
+    assert told["accuracy"] is None
+    assert "no estimate is given: " + told["doubt"] in text
+    assert "Right ones are not estimated: " + told["doubt"] in report.read_text()
 
 
 def test_json_is_the_verdict_of_the_service(bundle, dim):

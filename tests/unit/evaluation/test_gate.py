@@ -1,6 +1,7 @@
 """The gate opens at its bounds and not a hair below."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tapetum import bundle as bundles
 from tapetum.bundle import PREDICTIONS, Bundle, Facts, write_draft
 from tapetum.data import manifest as manifests
 from tapetum.errors import BundleError, DataError
-from tapetum.evaluation.gate import Incumbent, Verdict, decide, measured, recorded
+from tapetum.evaluation.gate import Answer, Check, Incumbent, Verdict, decide, measured, recorded
 from tapetum.image import Preprocess
 from tapetum.scores import ClassScores, Interval, Scores
 
@@ -118,13 +119,13 @@ def test_a_candidate_is_held_against_an_incumbent(tmp_path, wrong, accuracy_loss
     incumbent = recorded(candidate(tmp_path, {"fp32": scores()}, wrong=20, name="incumbent"))
     verdict = decide(candidate(tmp_path, {"fp32": scores()}, wrong=wrong, accuracy_loss=accuracy_loss), incumbent)
 
-    assert failed(verdict) == ([] if passed else ["accuracy against pets incumbent"])
+    assert ("accuracy against pets incumbent" not in failed(verdict)) is passed
 
 
 def test_the_difference_is_found_with_its_interval(tmp_path):
     incumbent = recorded(candidate(tmp_path, {"fp32": scores()}, wrong=20, name="incumbent"))
 
-    check = decide(candidate(tmp_path, {"fp32": scores()}, wrong=60), incumbent).checks[-1]
+    check = decide(candidate(tmp_path, {"fp32": scores()}, wrong=60), incumbent).checks[-3]
 
     difference, low, high = (float(word.strip("[,]")) for word in check.found.split())
     assert difference == -0.2
@@ -133,7 +134,7 @@ def test_the_difference_is_found_with_its_interval(tmp_path):
 
 
 def test_an_incumbent_tested_on_other_pictures_is_refused_with_the_remedy(tmp_path):
-    incumbent = Incumbent("old", {f"digest {number}": True for number in range(100, 400)})
+    incumbent = Incumbent("old", {f"digest {number}": Answer("cat", True, 0.9) for number in range(100, 400)})
 
     with pytest.raises(DataError, match=r"incumbent old .* different pictures \(100 of 200 in common\): .*--data"):
         decide(candidate(tmp_path, {"fp32": scores()}), incumbent)
@@ -141,9 +142,66 @@ def test_an_incumbent_tested_on_other_pictures_is_refused_with_the_remedy(tmp_pa
 
 def test_the_order_of_pictures_does_not_matter(tmp_path):
     ours = candidate(tmp_path, {"fp32": scores()}, wrong=20)
-    turned = Incumbent("old", dict(reversed(recorded(ours).right.items())))
+    turned = Incumbent("old", dict(reversed(recorded(ours).answers.items())))
 
-    assert decide(ours, turned).checks[-1].found == "+0.0000 [+0.0000, +0.0000]"
+    accuracy, recall, calibration = decide(ours, turned).checks[-3:]
+    assert accuracy.found == calibration.found == "+0.0000 [+0.0000, +0.0000]"
+    assert recall.found == "+0.0000 (cat: 0 lost, 0 won)"
+
+
+def test_an_incumbent_tested_under_other_labels_is_refused_with_the_remedy(tmp_path):
+    ours = candidate(tmp_path, {"fp32": scores()})
+    answers = recorded(ours).answers
+    corrected = answers | {"digest 7": replace(answers["digest 7"], truth="dog")}
+
+    with pytest.raises(DataError, match=r"1 of 200 test pictures had another label .* incumbent old .*--data"):
+        decide(ours, Incumbent("old", corrected))
+
+
+def pair(folder: Path, lost: int, won: int, **rules: float) -> Check:
+    """The check of recall: all pictures are cats; `lost` were answered rightly before, `won` not."""
+    ours = candidate(folder, {"fp32": scores()}, wrong=lost, **rules)
+    theirs = {
+        key: Answer("cat", number < PICTURES - won, answer.confidence)
+        for number, (key, answer) in enumerate(recorded(ours).answers.items())
+    }
+    return decide(ours, Incumbent("old", theirs)).checks[-2]
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "recall_loss", "passed"),
+    [
+        pytest.param(10, 0, 0.05, True, id="as much as may be lost"),
+        pytest.param(11, 0, 0.05, False, id="more, and not by chance"),
+        pytest.param(4, 0, 0.0, True, id="more, by chance one time in sixteen"),
+        pytest.param(5, 0, 0.0, False, id="more, by chance one time in thirty-two"),
+        pytest.param(20, 12, 0.0, True, id="more, but nearly as many were won"),
+    ],
+)
+def test_no_class_loses_more_recall_than_is_allowed_and_chance_explains(tmp_path, lost, won, recall_loss, passed):
+    check = pair(tmp_path, lost, won, recall_loss=recall_loss)
+
+    assert check.passed is passed
+    assert check.found == f"{(won - lost) / PICTURES:+.4f} (cat: {lost} lost, {won} won)"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "calibration_loss", "passed"),
+    [
+        pytest.param(0.9, 0.0, True, id="the same"),
+        pytest.param(0.93, 0.02, False, id="a little better before"),
+        pytest.param(0.93, 0.05, True, id="a little better before, which is allowed"),
+    ],
+)
+def test_answers_may_not_become_worse_calibrated(tmp_path, confidence, calibration_loss, passed):
+    """All answers are right, so that how far confidence stays below 1 is the error."""
+    ours = candidate(tmp_path, {"fp32": scores()}, calibration_loss=calibration_loss)
+    theirs = {key: replace(answer, confidence=confidence) for key, answer in recorded(ours).answers.items()}
+
+    check = decide(ours, Incumbent("old", theirs)).checks[-1]
+
+    assert check.passed is passed
+    assert check.found.startswith(f"{confidence - 0.9:+.4f}")
 
 
 def test_an_incumbent_without_predictions_is_refused(tmp_path):
@@ -169,4 +227,4 @@ def test_an_incumbent_measured_now_answers_as_it_is_recorded(bundle_path, traine
     now = measured(bundle, manifests.load(trained / "manifest.json"))
 
     assert now == recorded(bundle)
-    assert np.mean(list(now.right.values())) == bundle.facts.scores["fp32"].accuracy.value
+    assert np.mean([answer.is_right for answer in now.answers.values()]) == bundle.facts.scores["fp32"].accuracy.value

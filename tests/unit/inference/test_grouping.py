@@ -7,7 +7,7 @@ import pytest
 
 from tapetum.errors import EngineError, WorkerLost
 from tapetum.image import Preprocess
-from tapetum.inference import grouping
+from tapetum.inference import grouping, timing
 from tapetum.inference.engine import Outputs
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ class Metered:
         return Outputs(np.zeros((len(images), 2), np.float32), np.zeros((len(images), 3), np.float32))
 
     async def time(self, pictures: int) -> float:
-        return grouping.call_s(self, SPEC, pictures, lambda: self.now)
+        return timing.call_s(self, SPEC, pictures, lambda: self.now)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_one_in_a_hundred_of_the_reference_is_unlike_it(content):
         ({"schema": np.array(2)}, "schema 2"),
         ({"n_classes": np.array(3)}, "3 classes"),
         ({"seen_answers": np.zeros(700)}, "whole numbers"),
+        ({"truth": np.full(700, 2)}, "unknown classes"),
         ({"seen_answers": np.full(700, 7)}, "unknown classes"),
         ({"seen_confidence": np.full(700, 1.5)}, "no shares"),
         ({"seen_places": np.zeros((700, 3))}, "shape"),

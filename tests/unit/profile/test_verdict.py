@@ -74,13 +74,46 @@ def test_lost_confidence_in_familiar_pictures_is_lost_accuracy(profile):
 
 
 def test_lost_confidence_in_other_pictures_gives_a_bound_alone(profile):
-    verdict = compare(profile, window(profile, np.random.default_rng(1), evidence=0.8, moved=0.2), LABELS)
+    verdict = compare(profile, window(profile, np.random.default_rng(1), evidence=0.8, moved=0.11), LABELS)
 
     assert verdict.grade == "loss"
     assert verdict.accuracy is None
     assert verdict.accuracy_at_most < verdict.reference_accuracy
     assert "confidence fell" in verdict.doubt
     assert all(entry.accuracy is None for entry in verdict.classes.values())
+
+
+def test_other_pictures_answered_as_surely_give_a_bound_alone(profile):
+    """Confidence says nothing of what it was never calibrated on, however high it is."""
+    verdict = compare(profile, window(profile, np.random.default_rng(1), moved=0.3), LABELS)
+
+    assert verdict.accuracy is None
+    assert verdict.possible_bias > 0.03
+    assert f"{100 * verdict.possible_bias:.0f} points off" in verdict.doubt
+
+
+def test_another_mix_of_classes_is_accounted_for():
+    """A model that takes most dogs for cats is right less often where more dogs come, and just as sure."""
+    rng = np.random.default_rng(0)
+    on = axes.fit(features(rng, 500))
+
+    def drawn(count: int, dogs: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        is_dog = rng.random(count) < dogs
+        share = np.clip(np.where(is_dog, rng.beta(3, 3, count), rng.beta(9, 2, count)), 0.01, 0.99)
+        seen = rows(rng, on, count)
+        seen[is_dog, -1] += 1.0  # what the model sees tells them apart a little
+        return seen, np.column_stack([share, 1 - share]), is_dog.astype(int)
+
+    profile = reference.make(on, *drawn(700, 0.3))
+    seen, shares, wanted = drawn(1000, 0.8)
+    seen[:, len(Traits._fields)] /= profile.axes.limit
+    verdict = compare(profile, reference.seen_of(seen, shares), LABELS)
+
+    real = float((shares.argmax(axis=1) == wanted).mean())
+    assert "class" in verdict.drifted
+    assert verdict.classes["dog"].truth == pytest.approx(0.8, abs=0.08)
+    assert verdict.accuracy.value == pytest.approx(real, abs=0.06)
+    assert profile.is_right.mean() - real > 0.15
 
 
 def test_bare_pixels_say_nothing_of_files(profile):

@@ -33,6 +33,9 @@ BY_NAME = {
     "right": GOOD,
     "wrong": BAD,
     "kept pictures": BLUE,
+    # what a challenger says
+    "the same class": BLUE,
+    "compared": BLUE,
     # wanted and had
     "limit": PURPLE,
     "desired": GREY,

@@ -16,6 +16,7 @@ from tapetum.metrics import (
     MODEL,
     PREDICTIONS,
     REFERENCE_ACCURACY,
+    RELOADS,
     UNLIKE,
 )
 from tapetum.stack.grafana.colours import WARN
@@ -163,6 +164,14 @@ CLASSES = Row(
             "s",
             {"{{engine}} on {{device}}": quantile(0.95, INFERENCE_TIME, by="engine, device")},
             empty=_NOBODY,
+        ),
+        chart(
+            "Reloads",
+            "Reloads in ten minutes: swapped for the new bundle, or refused, and the model of before goes on.",
+            "none",
+            {"{{outcome}}": f"round({total(grown(RELOADS, window='10m'), by='outcome')})"},
+            decimals=0,
+            runbook="ReloadRefused",
         ),
     ),
 )
