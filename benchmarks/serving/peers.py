@@ -74,6 +74,7 @@ PEERS = (
             "MLSERVER_HTTP_PORT": "PORT",
             "MLSERVER_GRPC_PORT": "PORT2",
             "MLSERVER_METRICS_PORT": "PORT3",
+            "MLSERVER_METRICS_DIR": "SCRATCH",
             "MLSERVER_PARALLEL_WORKERS": "CORES",
             "MLSERVER_DEBUG": "false",
         },

@@ -149,7 +149,7 @@ class Pool:
                 continue
             waits = self.predictions.waiting
             hand.ask(self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand))
-        for hand in self._hands:
+        for hand in sorted(self._hands, key=lambda hand: -hand.busy_s()):  # who is done first gets the first
             if hand.may_line_up and self.predictions.may_line_up(len(self._hands)):
                 hand.ask(self.predictions.give(len(self._hands)))
 
