@@ -54,11 +54,17 @@ def test_probes_ask_routes_that_answer_without_a_key(folder):
 def leaving_s(settings: Settings) -> float:
     """The longest that a service takes from SIGTERM to its end, where all that it waits for takes all its time.
 
-    Requests, mails, workers, kept pictures, spans and the log, one after another.
+    Requests, mails, workers, then the challenger's, kept pictures, spans and the log, one after another.
     """
     requests_s = int(settings.body_timeout_s + settings.request_timeout_s) + 1
     return (
-        settings.drain_s + requests_s + alarm.CLOSE_S + hands.END_S + keeper.CLOSING_S + spans.CLOSE_S + journal.CLOSE_S
+        settings.drain_s
+        + requests_s
+        + alarm.CLOSE_S
+        + 2 * hands.END_S
+        + keeper.CLOSING_S
+        + spans.CLOSE_S
+        + journal.CLOSE_S
     )
 
 
