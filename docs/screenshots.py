@@ -24,7 +24,7 @@ DOCS = Path(__file__).parent
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 920}}
-DARK: dict[str, Any] = {"viewport": {"width": 1280, "height": 1310}, "color_scheme": "dark"}
+DARK: dict[str, Any] = {"viewport": {"width": 1280, "height": 1680}, "color_scheme": "dark"}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 800},
     "device_scale_factor": 2,
@@ -33,7 +33,7 @@ PHONE: dict[str, Any] = {
 }
 REPORT: dict[str, Any] = {"viewport": {"width": 800, "height": 1200}}
 HEATED = 2  # cards with a heat map
-TRAFFIC = 110  # pictures asked before the charts are photographed
+TRAFFIC = 160  # pictures asked before the charts are photographed, which takes longer than the minute they show
 PAUSE_S = 0.4
 
 
@@ -50,9 +50,10 @@ def main(bundle: Path, folder: Path) -> None:
             page.goto(ADDRESS)
             return page
 
+        ask(pictures, pause_s=0)  # of which drift has a verdict
         live = visit(DARK)
         live.get_by_role("link", name="Live").click()
-        ask(pictures[:TRAFFIC])
+        ask(pictures[:TRAFFIC], PAUSE_S)
         photograph(live, "live")
         for name, look in (("pictures", WIDE), ("phone", PHONE)):
             page = visit(look)
@@ -77,12 +78,12 @@ def report(bundle: Path) -> None:
         browser.close()
 
 
-def ask(pictures: list[Path]) -> None:
+def ask(pictures: list[Path], pause_s: float) -> None:
     """Ask for each picture, one after another; now and then comes a file that is none."""
     with httpx.Client(base_url=ADDRESS) as client:
         for number, path in enumerate(pictures):
             client.post("/predict", content=path.read_bytes() if number % 30 else b"no picture")
-            time.sleep(PAUSE_S + 0.3 * (number % 20 < 8))  # so that the charts have hills and valleys to show
+            time.sleep(pause_s * (1 + 0.75 * (number % 20 < 8)))  # so that the charts have hills and valleys to show
 
 
 def show(page: Page, pictures: list[Path]) -> None:
