@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 ROUNDS = 10
-PAUSE_S = 0.02  # between two looks: asking without a pause would slow the start that is measured
+PAUSE_S = 0.02
 
 
 def help_s() -> float:
@@ -42,7 +42,7 @@ def ready_s(bundle: Path) -> float:
                         return time.perf_counter() - start
                 except httpx.TransportError:
                     pass
-                time.sleep(PAUSE_S)
+                time.sleep(PAUSE_S)  # between two looks, which would slow the start that is measured
             raise SystemExit(f"the service ended with exit code {process.returncode}")
         finally:
             process.terminate()
