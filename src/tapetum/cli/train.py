@@ -19,7 +19,27 @@ _FINDINGS_SHOWN = 5
 _LEAST_FREE_BYTES = 50_000_000
 
 
-@click.command("train")
+class _Choosing(click.Command):
+    """Tells who asks for a choice of the recipe as an option, such as --epochs 5, its one name: train.epochs=5."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from tapetum import recipe
+
+            name = error.option_name.lstrip("-").replace("-", "_")
+            keys = [
+                f"{section}.{name}="
+                for section, field in recipe.Recipe.model_fields.items()
+                if name in getattr(field.annotation, "model_fields", {})
+            ]
+            if not keys:
+                raise
+            raise click.NoSuchOption(error.option_name, possibilities=keys, ctx=ctx) from None
+
+
+@click.command("train", cls=_Choosing)
 @click.argument("recipe_or_pictures", metavar="RECIPE|PICTURES", type=ANY_PATH)
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option(

@@ -68,6 +68,12 @@ def test_an_unknown_command_and_option_name_the_nearest():
     assert "Did you mean '--out'? `tapetum train --help` says more" in run("train", "--otu").stderr
 
 
+def test_a_choice_of_the_recipe_asked_for_as_an_option_is_given_its_name():
+    asked = run("train", "cats-dogs", "--batch-size", "64").stderr
+
+    assert "no such option '--batch-size'. Did you mean 'train.batch_size='?" in asked
+
+
 @pytest.mark.parametrize("arguments", [("--debug", "config", "show"), ("config", "show", "--debug")], ids=" ".join)
 def test_debug_shows_the_traceback_wherever_it_stands(arguments, monkeypatch):
     monkeypatch.setenv("TAPETUM_PORT", "none")
