@@ -1,6 +1,7 @@
 """The layers of the package, held by what each module imports."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,17 @@ def test_a_module_imports_only_from_its_layer_and_those_below(module):
     above = {room for room in rooms if rank(room) > rank(room_of(module))}
 
     assert not above
+
+
+def test_no_import_leads_back_to_where_it_began():
+    modules = {
+        f"tapetum.{name_of(module)[:-3]}".replace("/", ".").removesuffix(".__init__"): module for module in MODULES
+    }
+    del modules["tapetum"]  # which brings in what it offers once that is asked for
+
+    graph = {name: (imports(module) & modules.keys()) - {name} for name, module in modules.items()}
+
+    TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("library", HEAVY)
