@@ -8,8 +8,9 @@ _HEAD = """# Alerts
 
 Written by `make stack` from `src/tapetum/stack/`; do not edit. [How the parts fit](monitoring.md).
 
-`critical` means that somebody should look now, `warning` that somebody should look today. Each name leads to what it
-means and what to do. Every one is tested by `promtool` on both sides of its threshold, with two instances.
+`critical` means that somebody should look now, `warning` that somebody should look today, `ticket` that it can wait for
+a free hour of the week. Each name leads to what it means and what to do. Every one is tested by `promtool` on both
+sides of its threshold, with two instances. [Why these conditions](monitoring.md#why-these-conditions).
 
 ## Objectives
 
