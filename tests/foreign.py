@@ -15,7 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class SimpleCNN(nn.Module):
-    """The network of the reference: conv1.0.weight … fc.4.bias, pooled before fc."""
+    """simple_cnn as others have it: conv1.0.weight … fc.4.bias, pooled before fc."""
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()

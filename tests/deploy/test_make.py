@@ -19,7 +19,7 @@ CONTEXT = "kind-mlops-cluster"
 KUBECTL = f"kubectl --context {CONTEXT}"
 # What changes nothing.
 LOOKS = ("docker info", "docker buildx version", "kind get", "kubectl config", f"{KUBECTL} --namespace mlops get")
-# Every target that the reference systems offer, by its name.
+# Every target that is promised, by its name.
 OFFERED = """
 init install download data-setup train mlflow-ui test test-quick lint format serve docker-build docker-run docker-stop
 kind-create kind-build kind-deploy kind-full kind-up kind-down kind-delete kind-status kind-logs kind-test kind-restart
@@ -113,7 +113,7 @@ def test_the_tools_exist_by_which_this_is_tested():
     assert [name for name in PLAIN if shutil.which(name) is None] == []
 
 
-def test_help_lists_every_target_of_the_reference_in_groups(stage):
+def test_help_lists_every_promised_target_in_groups(stage):
     lines = stage.make("help").stdout.splitlines()
     listed = {line.split()[0] for line in lines if line.startswith("  ")}
     groups = [line for line in lines if line and not line.startswith(" ")]

@@ -1,4 +1,4 @@
-"""FastAPI as the reference systems have it: everything on the event loop of one process."""
+"""FastAPI as tutorials have it: everything on the event loop of one process."""
 
 from fastapi import FastAPI, UploadFile
 from model import Answer, open_model
