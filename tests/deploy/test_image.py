@@ -10,8 +10,9 @@ from threading import Event
 
 import httpx
 import pytest
-from containers import ROOT, Container, build, call, environment, free_port, podman, running, untag
+from containers import ROOT, Container, build, call, environment, podman, running, untag
 from PIL import Image
+from ports import free_port
 from tools import installed
 
 from tapetum import __version__

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
+from ports import free_port
 from running import Service, running, serve_command
 from tools import require
 
@@ -383,9 +383,3 @@ def until(is_done: Callable[[], bool]) -> None:
             pass  # it does not listen yet, or says in words that it is starting
         pause.wait(0.1)
     raise AssertionError("Prometheus did not see every target for some seconds, for minutes")
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
