@@ -19,9 +19,9 @@ Start = Callable[..., Service]
 
 @pytest.fixture(scope="module")
 def service(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for the tests of a module."""
+    """One service for the tests of a module, whose window forgets nothing while they run."""
     log = tmp_path_factory.mktemp("service") / "log"
-    with running(serve_command(bundle_path), log) as started:
+    with running(serve_command(bundle_path), log, TAPETUM_WINDOW_S="3600") as started:
         yield started
 
 
