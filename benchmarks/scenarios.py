@@ -95,7 +95,8 @@ def killed_hand(scene: Scene) -> None:
     pod = scene.pods[0]
     _kill_hand(scene, pod)
     scene.stage.until(lambda: len(pod.hands()) == 1)
-    scene.stage.until(lambda: scene.stage.fact("services", pod.place, "scur") == "0")
+    waiting, answered = (int(scene.stage.fact("services", pod.place, name)) for name in ("scur", "hrsp_2xx"))
+    scene.stage.until(lambda: int(scene.stage.fact("services", pod.place, "hrsp_2xx")) >= answered + waiting)
 
 
 def killed_front(scene: Scene) -> None:

@@ -45,7 +45,7 @@ def run_until_exit(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tapetum", *arguments]
         return subprocess.run(
-            command, env=os.environ | variables, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+            command, env=os.environ | variables, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False
         )
 
     return run

@@ -19,7 +19,7 @@ def refuses_connections(service: Service) -> bool:
 
 
 def test_after_sigterm_requests_are_taken_until_callers_had_the_time_to_see_that_it_is_not_ready(start, bright):
-    service = start(TAPETUM_WORKERS="2", TAPETUM_DRAIN_S="5")
+    service = start(TAPETUM_WORKERS="2", TAPETUM_DRAIN_S="600")
     address = str(service.client.base_url)
     leave = threading.Event()
     statuses: list[int] = []
@@ -37,7 +37,7 @@ def test_after_sigterm_requests_are_taken_until_callers_had_the_time_to_see_that
             service.until(lambda: service.client.get("/ready").status_code == 503)
             not_ready = service.client.get("/ready")
             after = len(statuses)
-            service.until(lambda: len(statuses) > after + 8)
+            service.until(lambda: len(statuses) > after + 20)
             late = post(service, bright)
         finally:
             leave.set()
@@ -48,7 +48,6 @@ def test_after_sigterm_requests_are_taken_until_callers_had_the_time_to_see_that
     assert late.status_code == 200
     assert late.headers["Connection"] == "close"
     assert set(statuses) == {200}
-    assert service.process.wait(30) == 0
 
 
 def test_what_was_accepted_is_finished_after_the_door_is_closed(start, bright):
