@@ -15,7 +15,6 @@ from typing import NamedTuple
 import httpx
 
 READY_POLLS = 6000  # two minutes: a start takes seconds, and many where a machine is busy
-
 ENDS_WITHIN_S = 60
 
 
