@@ -95,13 +95,14 @@ def killed_hand(scene: Scene) -> None:
     pod = scene.pods[0]
     _kill_hand(scene, pod)
     scene.stage.until(lambda: len(pod.hands()) == 1)
-    scene.stage.until(lambda: scene.stage.fact("services", pod.place, "scur") == "0")
+    waiting, answered = (int(scene.stage.fact("services", pod.place, name)) for name in ("scur", "hrsp_2xx"))
+    scene.stage.until(lambda: int(scene.stage.fact("services", pod.place, "hrsp_2xx")) >= answered + waiting)
 
 
 def killed_front(scene: Scene) -> None:
     """The process that owns HTTP is killed; the container is started again in its place."""
     old = scene.pods[0]
-    with _standing_still(old.hands()):
+    with _standing_still(scene, old):
         scene.deaths.append(Death(old.place.name, *kill(old.front)))
     old.process.wait()
     scene.stage.until(lambda: not scene.stage.is_ready(old))
@@ -115,8 +116,7 @@ def killed_front(scene: Scene) -> None:
 def killed_pod(scene: Scene) -> None:
     """All its processes are killed, and its network is gone; another pod is made elsewhere."""
     old = scene.pods[0]
-    hands = old.hands()
-    with _standing_still(hands):
+    with _standing_still(scene, old) as hands:
         scene.deaths.append(Death(old.place.name, *kill(old.front, *hands)))
     scene.stage.cut(old.place)
     old.process.wait()
@@ -171,16 +171,18 @@ def _refused(scene: Scene, name: str | None) -> None:
 
 
 def _kill_hand(scene: Scene, pod: Pod) -> None:
-    with _standing_still(pod.hands()) as hands:
+    with _standing_still(scene, pod) as hands:
         scene.deaths.append(Death(pod.place.name, *kill(*hands), is_hand=True))
 
 
 @contextmanager
-def _standing_still(pids: list[int]) -> Iterator[list[int]]:
-    """For long enough that what is killed surely has requests."""
+def _standing_still(scene: Scene, pod: Pod) -> Iterator[list[int]]:
+    """The hands of a pod, for long enough that what is killed surely has requests."""
+    pids = pod.hands()
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     pause(STAND_STILL_S)
+    scene.stage.until(lambda: scene.stage.fact("services", pod.place, "scur") != "0")
     yield pids
     for pid in pids:
         if Path(f"/proc/{pid}").exists():

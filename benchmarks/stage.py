@@ -22,7 +22,7 @@ from time import monotonic, time
 from typing import IO, Any
 
 HTTP, TCP = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 _PAUSE_S = 0.02
 _CONFIGURATION = """
 global

@@ -4,7 +4,9 @@ import fcntl
 import io
 import os
 import shutil
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,30 @@ from tapetum.evaluation.quantise import quantise
 from tapetum.progress import silent
 from tapetum.quantised import Bounds
 from tapetum.training.tracking import NullTracker
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Leave out what processes had half written of their coverage when they were killed, before it is combined.
+
+    A file with a torn page is an error to coverage, which would end a run whose every test has passed.
+    """
+    result = yield
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        for file in session.config.rootpath.glob(".coverage.*"):
+            if not is_whole(file):
+                file.unlink()
+    return result
+
+
+def is_whole(database: Path) -> bool:
+    """Whether a file of coverage can be read to its end."""
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as opened:
+            opened.execute("select version from coverage_schema").fetchone()
+            return opened.execute("pragma quick_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
 
 
 def encode(pixels: np.ndarray, kind: str = "JPEG", **options: object) -> bytes:

@@ -4,7 +4,6 @@ import ast
 import fcntl
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -15,8 +14,9 @@ from pathlib import Path
 from time import monotonic
 
 import httpx
+from ports import free_port
 
-from tapetum import __version__
+from tapetum import __version__, files
 
 ROOT = Path(__file__).parents[1]
 # Outside the tree, so that a second run need not make the base again; it may be deleted.
@@ -43,8 +43,9 @@ runroot = "{folder}/run"
 def environment() -> dict[str, str]:
     """The environment of podman: it leaves the machine's own images alone, and needs no systemd."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE / "containers.conf").write_text(ENGINE)
-    (CACHE / "storage.conf").write_text(STORAGE.format(folder=CACHE))
+    # Whole at any moment: podman of another worker may be reading them.
+    files.write_text(CACHE / "containers.conf", ENGINE)
+    files.write_text(CACHE / "storage.conf", STORAGE.format(folder=CACHE))
     return os.environ | {
         "CONTAINER_ENGINE": "podman",
         "CONTAINERS_CONF": str(CACHE / "containers.conf"),
@@ -124,11 +125,6 @@ def _pip_settings(folder: Path) -> Path:
     lines = [f"{name} = {found[name]}" for name in ("index-url", "trusted-host", "proxy", "cert") if name in found]
     (folder / "pip.conf").write_text("\n".join(["[global]", *lines]) + "\n")
     return folder / "pip.conf"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 class Container:

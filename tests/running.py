@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import httpx
 
-READY_POLLS = 2000
+READY_POLLS = 6000  # two minutes: a start takes seconds, and many where a machine is busy
+ENDS_WITHIN_S = 60
 
 
 class Service(NamedTuple):
@@ -73,7 +74,7 @@ def listening(command: list[str], log: Path, **variables: str) -> Iterator[Servi
         process = subprocess.Popen(command, stderr=stream, stdout=stream, env=environment)
     try:
         address = _address(process, log)
-        with httpx.Client(base_url=address, timeout=30) as client:
+        with httpx.Client(base_url=address, timeout=120) as client:
             yield Service(process, client, log)
     finally:
         process.kill()
@@ -108,14 +109,14 @@ def _poll(process: subprocess.Popen[bytes], log: Path, is_done: Callable[[], boo
     raise AssertionError(f"the service did not get there:\n{log.read_text()}")
 
 
-def ends(pid: int, within_s: float = 30) -> bool:
+def ends(pid: int) -> bool:
     """Wait for the end of a process that need not be our child."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], within_s)[0])
+        return bool(select.select([handle], [], [], ENDS_WITHIN_S)[0])
     finally:
         os.close(handle)
 
@@ -150,7 +151,7 @@ def ask_beyond_the_limit(
     waiting = {callers.submit(send) for _ in range(limit + 2)}
     refused: set[Future[httpx.Response]] = set()
     while len(refused) < 2:
-        done, waiting = wait(waiting, timeout=30, return_when=FIRST_COMPLETED)
+        done, waiting = wait(waiting, timeout=60, return_when=FIRST_COMPLETED)
         assert done, "fewer were refused than should be"
         refused |= done
     responses = [future.result() for future in refused]

@@ -25,8 +25,9 @@ def web() -> Iterator[Web]:
             # One answer a connection, so that a cut connection is cut for the client too.
             self.close_connection = True
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            place.asked.append(dict(self.headers.items()))
-            answer = place.answers.pop(0) if len(place.answers) > 1 else place.answers[0]
+            with in_turn:
+                place.asked.append(dict(self.headers.items()))
+                answer = place.answers.pop(0) if len(place.answers) > 1 else place.answers[0]
             answer(self)
 
         do_POST = do_HEAD = do_GET  # noqa: N815 (the names are http.server's)
@@ -34,6 +35,7 @@ def web() -> Iterator[Web]:
         def log_message(self, *args: object) -> None:
             pass
 
+    in_turn = threading.Lock()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     place = Web(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

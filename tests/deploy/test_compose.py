@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from containers import ROOT, free_port
+from containers import ROOT
+from ports import free_port
 from tools import installed, require
 
 from tapetum import __version__

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import httpx
 import pytest
-from containers import free_port, podman
+from containers import call, podman
 from played import play
+from ports import free_port
 from rendered import TRACKING, Manifest, container, one
 
 from tapetum import bundle as bundles
@@ -219,7 +220,9 @@ def test_the_command_says_what_came_of_it_in_one_line(server, digest, tmp_path):
 def test_a_pod_fetches_what_its_annotations_name_and_serves_it(server, digest, image, trained, tmp_path):
     """The first container and the service as the manifest has them; the name `mlflow` leads to this machine."""
     port = server.address.rpartition(":")[2]
-    gateway = json.loads(podman("network", "inspect", "podman-default-kube-network"))[0]["subnets"][0]["gateway"]
+    network = "podman-default-kube-network"  # which the first pod on a machine would make
+    call("podman", "network", "create", network, must=False)
+    gateway = json.loads(podman("network", "inspect", network))[0]["subnets"][0]["gateway"]
 
     def fill(made: Manifest, settings: Manifest) -> None:
         made["metadata"]["annotations"] = {"tapetum/model": "models:/pets/1", "tapetum/digest": digest}

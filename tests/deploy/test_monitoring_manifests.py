@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 from pathlib import Path
 from threading import Event
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import yaml
+from ports import free_port
 from rendered import ROOT, Manifest, container, of_kind, one, pod, require
 
 FOLDER = ROOT / "deploy" / "monitoring"
@@ -189,8 +189,7 @@ class Prometheus:
     """A real one, which is told of pods by a file in place of a cluster."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         command = [
             "prometheus",
             f"--config.file={folder / 'prometheus.yml'}",
@@ -203,7 +202,7 @@ class Prometheus:
 
     def targets(self, jobs: set[str]) -> list[dict[str, Any]]:
         """Those in use, once there are some of each job."""
-        deadline = monotonic() + 30
+        deadline = monotonic() + 120
         pause = Event()
         while monotonic() < deadline and self.process.poll() is None:
             try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import commands
 import pytest
+from ports import free_port
 
 from tapetum import bundle as bundles
 
@@ -289,8 +290,7 @@ def test_a_full_disk_is_named_and_the_next_run_succeeds(run, folder, tmp_path):
 
 
 def test_a_service_that_the_demo_keeps_answers_after_it_and_can_be_stopped(run, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     ran = run("demo", "--keep", "--port", port, MLFLOW_TRACKING_URI="sqlite:///mlruns/mlflow.db")
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 from conftest import fill
+from ports import free_port
 from structlog.testing import capture_logs
 
 from tapetum import bundle as bundles
@@ -75,8 +75,7 @@ class Server(NamedTuple):
 @contextmanager
 def mlflow_ui(folder: Path) -> Iterator[Server]:
     """`make mlflow-ui` in a folder, on a free port, until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     given = ["INSTALLED=", f"BIN={Path(sys.executable).parent}", f"PORT={port}"]
     log = folder / "server.log"
     with log.open("wb") as stream:

@@ -19,9 +19,9 @@ Start = Callable[..., Service]
 
 @pytest.fixture(scope="module")
 def service(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for the tests of a module."""
+    """One service for the tests of a module, whose window forgets nothing while they run."""
     log = tmp_path_factory.mktemp("service") / "log"
-    with running(serve_command(bundle_path), log) as started:
+    with running(serve_command(bundle_path), log, TAPETUM_WINDOW_S="3600") as started:
         yield started
 
 
@@ -45,7 +45,7 @@ def run_until_exit(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tapetum", *arguments]
         return subprocess.run(
-            command, env=os.environ | variables, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+            command, env=os.environ | variables, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False
         )
 
     return run

@@ -19,7 +19,7 @@ def refuses_connections(service: Service) -> bool:
 
 
 def test_after_sigterm_requests_are_taken_until_callers_had_the_time_to_see_that_it_is_not_ready(start, bright):
-    service = start(TAPETUM_WORKERS="2", TAPETUM_DRAIN_S="3")
+    service = start(TAPETUM_WORKERS="2", TAPETUM_DRAIN_S="600")
     address = str(service.client.base_url)
     leave = threading.Event()
     statuses: list[int] = []
@@ -48,7 +48,6 @@ def test_after_sigterm_requests_are_taken_until_callers_had_the_time_to_see_that
     assert late.status_code == 200
     assert late.headers["Connection"] == "close"
     assert set(statuses) == {200}
-    assert service.process.wait(30) == 0
 
 
 def test_what_was_accepted_is_finished_after_the_door_is_closed(start, bright):
@@ -73,6 +72,8 @@ def test_a_request_whose_head_has_begun_is_answered_after_the_door_is_closed(sta
 
     with socket.create_connection((address.host, address.port), timeout=30) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n")
+        for _ in range(2):  # in one turn it takes the connection, in the next at the latest it reads from it
+            assert service.client.get("/health").status_code == 200
         service.process.send_signal(signal.SIGTERM)
         service.until(lambda: refuses_connections(service))
         connection.sendall(b"Content-Length: %d\r\n\r\n" % len(bright) + bright)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ports import free_port
 from running import Service, serve_command
 
 ROOT = Path(__file__).parents[2]
@@ -324,8 +325,7 @@ def test_a_syslog_that_is_not_up_yet_does_not_end_the_start(start, tmp_path):
 
 
 def test_under_uvicorn_every_line_is_ours_too_and_the_last_one_comes_out(start, bundle_path, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     program = (
         "import json, sys, uvicorn; print(json.dumps({'address': 'http://127.0.0.1:%d'}), file=sys.stderr); "
         f"uvicorn.main(['app:app', '--app-dir', {str(ROOT)!r}, '--port', '%d'])" % (port, port)

@@ -72,6 +72,13 @@ def measured(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield service
 
 
+@pytest.fixture
+def calm(measured: Service) -> Service:
+    """The same, once its worker is done with what a test before has given up."""
+    measured.until(lambda: Scrape(measured).of("prediction_queue_pictures") == 0)
+    return measured
+
+
 def send(service: Service, content: bytes) -> bytes:
     """The answer to bytes on a connection of their own, up to its end."""
     address = service.client.base_url
@@ -205,14 +212,14 @@ def test_the_served_model_is_named(measured, bundle_path):
     assert Scrape(measured).of("model_ready") == 1
 
 
-def test_overload_is_seen_while_it_lasts_and_counted(measured, bright):
-    before = Scrape(measured)
+def test_overload_is_seen_while_it_lasts_and_counted(calm, bright):
+    before = Scrape(calm)
     with ThreadPoolExecutor(LIMIT + 2) as callers:
-        with frozen(measured.workers()):
-            waiting = ask_beyond_the_limit(callers, lambda: post(measured, bright), LIMIT)
-            during = Scrape(measured)
+        with frozen(calm.workers()):
+            waiting = ask_beyond_the_limit(callers, lambda: post(calm, bright), LIMIT)
+            during = Scrape(calm)
         assert [future.result().status_code for future in waiting] == [200] * LIMIT
-    after = Scrape(measured)
+    after = Scrape(calm)
 
     assert during.of("prediction_queue_pictures") == during.of("prediction_queue_limit_pictures") == LIMIT
     assert during.of("prediction_queue_age_seconds") > 0
@@ -229,13 +236,13 @@ def test_overload_is_seen_while_it_lasts_and_counted(measured, bright):
     }
 
 
-def test_a_batch_past_its_deadline_is_one_request_given_up(measured, bright):
-    before = Scrape(measured)
-    with frozen(measured.workers()):
-        response = measured.client.post(
+def test_a_batch_past_its_deadline_is_one_request_given_up(calm, bright):
+    before = Scrape(calm)
+    with frozen(calm.workers()):
+        response = calm.client.post(
             "/predict/batch", files=[("files", bright)] * 2, headers={"X-Request-Timeout": "0.1"}
         )
-    after = Scrape(measured)
+    after = Scrape(calm)
 
     assert [item["status"] for item in response.json()["results"]] == [504, 504]
     assert after.since(before, "prediction_requests_shed_total") == {("deadline-passed",): 1}
@@ -243,33 +250,33 @@ def test_a_batch_past_its_deadline_is_one_request_given_up(measured, bright):
     assert after.since(before, "prediction_queue_seconds_count") == {(): 2}
 
 
-def test_a_client_that_has_gone_is_no_error_of_ours(measured, bright):
-    before = Scrape(measured)
-    address = measured.client.base_url
-    with frozen(measured.workers()):
+def test_a_client_that_has_gone_is_no_error_of_ours(calm, bright):
+    before = Scrape(calm)
+    address = calm.client.base_url
+    with frozen(calm.workers()):
         with socket.create_connection((address.host, address.port)) as connection:
             head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(bright)}\r\n\r\n"
             connection.sendall(head.encode() + bright)
-            measured.until(lambda: Scrape(measured).of("prediction_queue_pictures") == 1)
-        measured.until(lambda: Scrape(measured).since(before, "prediction_requests_shed_total") != {})
-    after = Scrape(measured)
+            calm.until(lambda: Scrape(calm).of("prediction_queue_pictures") == 1)
+        calm.until(lambda: Scrape(calm).since(before, "prediction_requests_shed_total") != {})
+    after = Scrape(calm)
 
     assert after.since(before, "prediction_requests_shed_total") == {("client-gone",): 1}
     assert after.since(before, "http_requests_total")[("POST", "/predict", "499")] == 1
     assert after.since(before, "prediction_errors_total") == {}
 
 
-def test_a_lost_worker_is_counted_with_the_request_it_cost(measured, bright):
-    before = Scrape(measured)
-    (worker,) = measured.workers()
+def test_a_lost_worker_is_counted_with_the_request_it_cost(calm, bright):
+    before = Scrape(calm)
+    (worker,) = calm.workers()
     with ThreadPoolExecutor(1) as caller:
         with frozen([worker]):
-            asked = caller.submit(post, measured, bright)
-            measured.until(lambda: Scrape(measured).of("prediction_queue_pictures") == 1)
+            asked = caller.submit(post, calm, bright)
+            calm.until(lambda: Scrape(calm).of("prediction_queue_pictures") == 1)
             os.kill(worker, signal.SIGKILL)
         assert asked.result().status_code == 500
-    measured.until(lambda: Scrape(measured).of("workers") == 1)
-    after = Scrape(measured)
+    calm.until(lambda: Scrape(calm).of("workers") == 1)
+    after = Scrape(calm)
 
     assert after.since(before, "workers_replaced_total") == {(): 1}
     assert after.since(before, "prediction_requests_shed_total") == {("worker-lost",): 1}

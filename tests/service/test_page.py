@@ -30,8 +30,13 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def service(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One worker, and room for three pictures."""
-    limits = {"TAPETUM_WORKERS": "1", "TAPETUM_MAX_PENDING": str(LIMIT), "TAPETUM_REQUEST_TIMEOUT_S": "60"}
+    """One worker, and room for three pictures; none is forgotten while it is looked at."""
+    limits = {
+        "TAPETUM_WORKERS": "1",
+        "TAPETUM_MAX_PENDING": str(LIMIT),
+        "TAPETUM_REQUEST_TIMEOUT_S": "60",
+        "TAPETUM_WINDOW_S": "3600",
+    }
     log = tmp_path_factory.mktemp("service") / "log"
     with running(serve_command(bundle_path), log, **limits) as started:
         yield started

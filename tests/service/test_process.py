@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from ports import free_port
 
 from tapetum import bundle as bundles
 from tapetum.bundle import ANSWERS
@@ -18,8 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_uvicorn_serves_the_root_app(start, bundle_path, bright):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     program = (
         "import json, sys, uvicorn; print(json.dumps({'address': 'http://127.0.0.1:%d'}), file=sys.stderr); "
         f"uvicorn.main(['app:app', '--app-dir', {str(ROOT)!r}, '--port', '%d'])" % (port, port)

@@ -424,7 +424,8 @@ def test_ten_reloads_under_load_leave_nothing_behind(start, own_bundle, keys, br
     with Callers(service, bright, 2) as callers:
         statuses = [reload(service).status_code for _ in range(10)]
 
-    service.until(lambda: held() == before)
+    # No more: what the first reload replaced may not quite have gone when it was counted.
+    service.until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
     assert statuses == [200] * 10
     assert {status for status, *_ in callers.answers} == {200}
     assert 'model_reloads_total{outcome="swapped"} 11.0' in service.client.get("/metrics").text

@@ -5,7 +5,7 @@ import socket
 from contextlib import suppress
 
 import pytest
-from running import Service, post
+from running import Service, frozen, post
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
 
@@ -119,10 +119,12 @@ def test_what_is_no_http_is_refused(impatient):
 def test_a_connection_too_many_is_refused_unless_an_idle_one_can_go(start, bright):
     service = start(TAPETUM_WORKERS="0", TAPETUM_MAX_CONNECTIONS="2")
     assert post(service, bright).status_code == 200  # on a connection that is idle from now on
-    with connect(service) as first, connect(service) as second:
+    with frozen([service.process.pid]):  # so that all three come at once, and the idle one makes room for one of them
+        first, second, third = (connect(service) for _ in range(3))
         for connection in (first, second):
             connection.sendall(HEAD)
-        with connect(service) as third:
+    with first, second:
+        with third:
             status, detail = problem(until_the_end(third))
         assert (status, detail) == (503, "every connection is taken: try again in a moment")
 

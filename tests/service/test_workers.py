@@ -49,7 +49,8 @@ def test_a_worker_that_stands_still_is_replaced_and_its_request_gets_504(start, 
     assert "computing" in response.json()["detail"]
     service.until(lambda: post(service, bright).status_code == 200)
     reasons = [str(line["reason"]) for line in service.lines() if line["event"] == "a worker is replaced"]
-    assert reasons == ["it computed one picture for longer than 1 s"]
+    # A busy machine may have the next one compute as long.
+    assert set(reasons) == {"it computed one picture for longer than 1 s"}
 
 
 @pytest.mark.parametrize("timeout", ["0.1", "0.1s", "100ms"])

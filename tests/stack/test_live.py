@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from mailserver import PASSWORD, USER, MailServer, mail_server
+from ports import free_port
 from running import frozen, post, running, serve_command
 from tools import require
 
@@ -22,6 +22,9 @@ from tapetum.stack.alerts import AREAS
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 LABELS = {alert.name: alert.labels | alert.own_labels(area) for area, alerts in AREAS.items() for alert in alerts}
+
+# What else this machine does is no matter of these tests.
+OF_THE_MACHINE = {alert.name for alert in AREAS["node"]}
 
 
 class Alertmanager(NamedTuple):
@@ -147,9 +150,9 @@ def server(command: list[str], log: Path, url: str, **variables: str) -> Iterato
 
 
 def until(is_done: Callable[[], bool]) -> None:
-    """Return once a condition holds; a minute is enough for all that takes seconds."""
+    """Return once a condition holds; minutes are enough for all that takes seconds."""
     pause = threading.Event()
-    for _ in range(600):
+    for _ in range(2400):
         try:
             if is_done():
                 return
@@ -166,12 +169,6 @@ def get(url: str, **parameters: str) -> dict[str, Any]:
     found = answer["data"]
     assert isinstance(found, dict)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
 
 
 def test_a_fault_of_the_service_is_mailed_and_so_is_its_repair(bundle_path, tmp_path):
@@ -200,7 +197,7 @@ def test_a_fault_of_the_service_is_mailed_and_so_is_its_repair(bundle_path, tmp_
         until(lambda: value("sum(up)") == "4")
         until(lambda: "Monitoring is alive" in told.mails.subjects)
         until(lambda: post(service, bright).status_code == 200 and value("namespace:predictions:rate5m") > "0")
-        until(lambda: list(told.states()) == ["Watchdog"])
+        until(lambda: {name.split()[0] for name in told.states()} - OF_THE_MACHINE == {"Watchdog"})
 
         with frozen(service.workers()):
             until(
@@ -213,9 +210,9 @@ def test_a_fault_of_the_service_is_mailed_and_so_is_its_repair(bundle_path, tmp_
 
         rules = [rule for group in get(f"{url}/api/v1/rules")["groups"] for rule in group["rules"]]
         assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
-        absent = [rule.name for rule in (*recording.NODE, *recording.SERVICE) if not value(f"count({rule.name})")]
-        assert absent == []
-        assert value("count(alertmanager_notification_requests_failed_total)")
+        names = [rule.name for rule in (*recording.NODE, *recording.SERVICE)]
+        names.append("alertmanager_notification_requests_failed_total")
+        until(lambda: all(value(f"count({name})") for name in names))
 
         watching.close()
         until(lambda: "Monitoring has fallen silent" in told.mails.subjects)
@@ -265,18 +262,19 @@ def test_where_no_replica_answers_only_that_is_said(alertmanager):
 
 def expect_suppressed(alertmanager: Alertmanager, *alerts: dict[str, str]) -> None:
     """Exactly these, of all that were sent."""
-    until(lambda: "suppressed" in alertmanager.states().values())
-    states = alertmanager.states()
 
-    assert {name for name, state in states.items() if state == "suppressed"} == set(map(known, alerts))
+    def suppressed() -> set[str]:
+        return {name for name, state in alertmanager.states().items() if state == "suppressed"}
+
+    until(lambda: len(suppressed()) >= len(alerts))  # it learns of one after the other
+    assert suppressed() == set(map(known, alerts))
 
 
 def test_a_wrong_password_is_visible_and_a_right_one_is_taken_without_a_restart(alertmanager):
     alertmanager.password.write_text("wrong")
 
     alertmanager.send(named("PodCrashLooping"))
-    until(lambda: alertmanager.failures() > 0)
-    assert "535" in alertmanager.log.read_text()
+    until(lambda: alertmanager.failures() > 0 and "535" in alertmanager.log.read_text())
     assert alertmanager.mails.mails == []
 
     alertmanager.password.write_text(PASSWORD)

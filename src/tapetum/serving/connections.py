@@ -57,8 +57,9 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has answered what it was asked and waits for more."""
-        return self._timer is None and self.cycle is not None and self.cycle.response_complete
+        """Whether it has answered what it was asked and waits for more; not one that makes room already."""
+        has_answered = self._timer is None and self.cycle is not None and self.cycle.response_complete
+        return has_answered and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Refuse a connection too many, unless an idle one can make room."""
