@@ -14,7 +14,6 @@ import pytest
 import tracking
 import yaml
 from cluster import Cluster, serving
-from mlflow import MlflowClient
 from rendered import kubectl
 from running import running, serve_command
 from tools import installed, require
@@ -247,6 +246,8 @@ def served(cluster: Cluster) -> tuple[str, str]:
 
 def test_the_steps_run_in_order_and_what_fails_its_smoke_test_is_taken_back(workspace, cluster, tmp_path):
     """Two builds: the first is deployed and served, the second is promoted and deployed, and answers nothing."""
+    from mlflow import MlflowClient
+
     image = "ghcr.io/me/cats-dogs-api"
     chosen = {"RECIPE": "digits", "EPOCHS": "8", "IMAGE": image, "OVERLAY": "kind-following"}
     with tracking.of_the_manifest(tmp_path) as server:
