@@ -277,7 +277,8 @@ def test_the_steps_run_in_order_and_what_fails_its_smoke_test_is_taken_back(work
 
         with MlflowTracker(server.address).run("digits", {}) as run:
             run.challenger("digits", bundles.load_sealed(bundle), {"bundle.digest": annotations["tapetum/digest"]})
-        faulty = Build(workspace, tmp_path, **chosen, TRACKING=server.address, TAG="8", URL="http://127.0.0.1:9")
+        nobody = {"URL": "http://127.0.0.1:9", "SMOKE_WAIT_S": "0"}
+        faulty = Build(workspace, tmp_path, **chosen, **nobody, TRACKING=server.address, TAG="8")
         assert faulty.run("Promote Model") == []
         faulty.run("Deploy to Kubernetes")
         assert served(cluster) == (f"{image}:8", "models:/digits/2")
