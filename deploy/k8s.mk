@@ -79,11 +79,17 @@ RELEASED = $(IMAGE)$(if $(findstring :,$(lastword $(subst /, ,$(IMAGE)))),,:$(TA
 # Model and digest, of the file that promote and demote write.
 FOLLOWED = $$($(PYTHON) deploy/promoted.py '$(or $(PROMOTED),promoted.json)')
 
-deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api TAG=, or IMAGE=…@sha256:…; PROMOTED=)
+# DEPLOYED is left with the revision of the pods of before; nothing is, where nothing came to the cluster.
+REVISION = $(IN) get deployment $(API) --ignore-not-found \
+	--output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}'
+
+deploy: has-cluster ## The service (IMAGE=registry.example/cats-dogs-api TAG=, or IMAGE=…@sha256:…; PROMOTED= DEPLOYED=)
+	@$(if $(DEPLOYED),rm -f '$(DEPLOYED)')
 	@case '$(OVERLAY) $(IMAGE)' in kind*|*/*) ;; *) echo "IMAGE is '$(IMAGE)': expected one that the cluster can pull, such as IMAGE=registry.example/$(API)@sha256:…" >&2; exit 1;; esac
 	@$(if $(IS_KIND),kind load docker-image '$(RELEASED)' --name $(CLUSTER))
 	@followed="$(if $(PROMOTED),$(FOLLOWED))" && model=$${followed% *} digest=$${followed#* } && \
 		manifests=$$(deploy/k8s/render.sh '$(OVERLAY)' '$(RELEASED)' "$$model" "$$digest" $(KUBECTL)) && \
+		$(if $(DEPLOYED),revision=$$($(REVISION)) && printf %s "$$revision" > '$(DEPLOYED)' &&) \
 		printf '%s\n' "$$manifests" | $(APPLY) --filename -
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
 
@@ -93,13 +99,16 @@ follow: has-cluster ## Have the pods of a following overlay serve what was promo
 		$(IN) patch deployment $(API) --patch "{\"spec\": {\"template\": {\"metadata\": {\"annotations\": {\"tapetum/model\": \"$$model\", \"tapetum/digest\": \"$$digest\"}}}}}"
 	@$(IN) $(ROLLED_OUT) deployment/$(API)
 
-# The registry too, whatever comes of the cluster: but only what that promotion moved.
-rollback: has-cluster ## Back to the pods of the deployment before (PROMOTED= takes that promotion back, too)
+# The registry too, whatever comes of the cluster: but only what that promotion moved, and where nobody moved it since.
+rollback: ## Back to the pods of before (PROMOTED= and DEPLOYED= take that promotion and that deployment back)
 	@failed=; \
-	{ $(IN) rollout undo deployment/$(API) && $(IN) $(ROLLED_OUT) deployment/$(API); } || failed=1; \
-	$(if $(PROMOTED),name=$$($(PYTHON) deploy/promoted.py --moved '$(PROMOTED)') || failed=1; \
-	test -z "$$name" || $(MAKE) --no-print-directory demote NAME="$$name" || failed=1;) \
+	$(MAKE) --no-print-directory pods-back || failed=1; \
+	$(if $(PROMOTED),moved=$$($(PYTHON) deploy/promoted.py --moved '$(PROMOTED)') || failed=1; \
+	test -z "$$moved" || $(MAKE) --no-print-directory demote NAME="$${moved% *}" FROM="$${moved#* }" || failed=1;) \
 	test -z "$$failed"
+
+pods-back: has-cluster
+	@deploy/k8s/back.sh '$(DEPLOYED)' $(KUBECTL)
 
 tracking-deploy: has-cluster ## A tracking server of MLflow, which following overlays fetch from
 	@$(APPLY) --filename deploy/k8s/base/namespace.yaml
@@ -166,7 +175,7 @@ submission-zip: ## dist/tapetum.zip of what is committed
 	@echo "dist/tapetum.zip has $$(git rev-parse --short HEAD)"
 
 .PHONY: has-docker has-kind has-kubectl has-cluster kind-full kind-up kind-create kind-build kind-deploy kind-status \
-	kind-logs kind-test kind-restart kind-down kind-delete deploy follow rollback tracking-deploy tracking-forward \
+	kind-logs kind-test kind-restart kind-down kind-delete deploy follow rollback pods-back tracking-deploy tracking-forward \
 	tracking-stop k8s-secrets monitoring-deploy \
 	monitoring-status prometheus-logs grafana-logs alertmanager-logs alerts-status alerts-test app-stop monitoring-stop \
 	all-stop submission-zip

@@ -15,8 +15,8 @@ KEPT = --json > '$(MOVED).part' || { cat '$(MOVED).part' >&2; rm -f '$(MOVED).pa
 promote: $(INSTALLED) ## Make the challenger of a model its champion, past a gate (NAME=cats-dogs DATA= SHADOW=URL PROMOTED=)
 	@$(BIN)/tapetum promote '$(or $(NAME),cats-dogs)' $(addprefix --data ,$(DATA)) $(addprefix --shadow ,$(SHADOW)) $(KEPT)
 
-demote: $(INSTALLED) ## Make the champion before it champion again (NAME=cats-dogs PROMOTED=promoted.json)
-	@$(BIN)/tapetum rollback '$(or $(NAME),cats-dogs)' $(KEPT)
+demote: $(INSTALLED) ## Make the champion before it champion again (NAME=cats-dogs FROM= PROMOTED=promoted.json)
+	@$(BIN)/tapetum rollback '$(or $(NAME),cats-dogs)' $(addprefix --from ,$(FROM)) $(KEPT)
 
 docker-push: ## Push the image (IMAGE=ghcr.io/ACCOUNT/cats-dogs-api TAG= REGISTRY_TOKEN in the environment)
 	@test -n '$(ACCOUNT)' || { echo "IMAGE is '$(IMAGE)', without a registry: make docker-push IMAGE=ghcr.io/ACCOUNT/cats-dogs-api" >&2; exit 1; }

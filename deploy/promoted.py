@@ -1,7 +1,7 @@
 """What `tapetum promote --json` and `tapetum rollback --json` named, for make.
 
 deploy/promoted.py promoted.json            models:/NAME/VERSION DIGEST, as `tapetum.delivery.fetch` takes them
-deploy/promoted.py --moved promoted.json    NAME, if it was a promotion that changed who is champion; else nothing
+deploy/promoted.py --moved promoted.json    NAME VERSION, if it was a promotion that moved the champion; else nothing
 """
 
 import json
@@ -29,7 +29,7 @@ def main(only_if_moved: bool, source: Path) -> None:
     if not only_if_moved:
         print(words)
     elif has_moved:
-        print(name)
+        print(f"{name} {moved['version']}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def kubectl() -> str:
     found = shutil.which("kubectl", path=ROOT / ".venv" / "kubectl" / "bin")
     if found is None:
         require("kubectl")
-    return found or "kubectl"
+    return found or shutil.which("kubectl") or "kubectl"
 
 
 @cache

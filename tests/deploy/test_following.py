@@ -8,15 +8,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import NamedTuple
 
-import httpx
 import pytest
+import tracking
 from containers import call, podman
 from played import play
-from ports import free_port
-from rendered import TRACKING, Manifest, container, one
+from rendered import Manifest
+from tracking import Server
+from web import serves, web
 
 from tapetum import bundle as bundles
 from tapetum import files
@@ -28,50 +29,13 @@ from tapetum.training.mlflow_tracking import MlflowTracker
 
 # What MLflow itself makes of SQLAlchemy, pandas and type hints: nothing in our hands.
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
-READY_POLLS = 6000
-API = "cats-dogs-api"
-
-
-class Server(NamedTuple):
-    """A tracking server, with its process group and the folder of its artifacts."""
-
-    address: str
-    group: int
-    artifacts: Path
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The tracking server of the manifest, as a process with a folder in place of the volume, and a port of its own."""
-    folder, port = tmp_path_factory.mktemp("tracking"), free_port()
-    found = container(one(TRACKING, "StatefulSet", "mlflow"))
-    words = [word.replace("/mlflow", str(folder)).replace("5000", str(port)) for word in found["command"]]
-    variables = {entry["name"]: entry["value"] for entry in found["env"]}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(Path(sys.prefix, "bin", words[0])), *words[1:]],
-            cwd=folder,
-            env=os.environ | variables | {"HOME": str(folder)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        for _ in range(READY_POLLS):
-            try:
-                process.wait(0.02)
-                raise AssertionError((folder / "log").read_text())
-            except subprocess.TimeoutExpired:
-                pass
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/health").status_code == httpx.codes.OK:
-                    break
-            except httpx.TransportError:
-                pass
-        yield Server(f"http://127.0.0.1:{port}", process.pid, folder / "artifacts")
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """The tracking server of the manifest."""
+    with tracking.of_the_manifest(tmp_path_factory.mktemp("tracking")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +179,24 @@ def test_the_command_says_what_came_of_it_in_one_line(server, digest, tmp_path):
     assert (right.returncode, right.stdout) == (0, f"{tmp_path / 'bundle'} holds models:/pets/1\n")
     assert wrong.returncode == 2
     assert re.fullmatch(r"tapetum: .*name=pets&version=99 answered with status 404 .*\n", wrong.stderr)
+
+
+def test_a_pod_that_is_taken_back_in_the_middle_of_a_file_leaves_nothing(tmp_path):
+    """A container's first process, as this is in a pod, is ended by SIGTERM only if it listens to it."""
+
+    def half(handler: BaseHTTPRequestHandler) -> None:
+        serves(b"{" * 1000, cut_after=500)(handler)
+        process.send_signal(signal.SIGTERM)
+
+    with web() as place:
+        place.answers[:] = [serves(b'{"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}'), half]
+        command = [sys.executable, "-m", "tapetum.delivery.fetch", "models:/pets/1", "0" * 64]
+        variables = os.environ | {"MLFLOW_TRACKING_URI": place.url}
+        process = subprocess.Popen([*command, "--to", str(tmp_path / "to" / "bundle")], env=variables)
+        code = process.wait()
+
+    assert code == 128 + signal.SIGTERM
+    assert os.listdir(tmp_path / "to") == []
 
 
 def test_a_pod_fetches_what_its_annotations_name_and_serves_it(server, digest, image, trained, tmp_path):

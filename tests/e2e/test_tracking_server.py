@@ -6,18 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 from conftest import fill
-from ports import free_port
 from structlog.testing import capture_logs
+from tracking import Server, mlflow_ui
 
 from tapetum import bundle as bundles
 from tapetum import pipeline, recipe
@@ -36,8 +35,6 @@ from tapetum.training.mlflow_tracking import MlflowTracker
 # What MLflow itself makes of SQLAlchemy, pandas and type hints: nothing in our hands.
 pytestmark = pytest.mark.filterwarnings("ignore:::mlflow")
 
-MAKEFILE = Path(__file__).parents[2] / "Makefile"
-READY_POLLS = 6000
 REFERENCE = {
     *("train_loss", "train_accuracy"),
     *("val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1"),
@@ -63,41 +60,6 @@ with registry.opened(*sys.argv[1:]) as registered:
         except Overtaken as error:
             print(error, flush=True)
 """
-
-
-class Server(NamedTuple):
-    """A server of MLflow with its process group."""
-
-    address: str
-    group: int
-
-
-@contextmanager
-def mlflow_ui(folder: Path) -> Iterator[Server]:
-    """`make mlflow-ui` in a folder, on a free port, until the block ends."""
-    port = free_port()
-    given = ["INSTALLED=", f"BIN={Path(sys.executable).parent}", f"PORT={port}"]
-    log = folder / "server.log"
-    with log.open("wb") as stream:
-        command = ["make", "--file", str(MAKEFILE), "mlflow-ui", *given]
-        process = subprocess.Popen(command, cwd=folder, stdout=stream, stderr=stream, start_new_session=True)
-    try:
-        for _ in range(READY_POLLS):
-            try:
-                process.wait(0.02)
-                raise AssertionError(log.read_text())
-            except subprocess.TimeoutExpired:
-                pass
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/health").status_code == httpx.codes.OK:
-                    break
-            except httpx.TransportError:
-                pass
-        yield Server(f"http://127.0.0.1:{port}", process.pid)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -160,22 +122,27 @@ def test_the_page_of_the_runs_opens(server):
     assert "<title>MLflow</title>" in answer.text
 
 
-def enlist(server: Server, name: str, versions: int) -> None:
-    """Register a model with versions that are names only: they have tags and a run, and no bundle."""
+def enlist(server: Server, name: str, versions: int, bundle: Path | None = None) -> None:
+    """Register a model with versions that are names only: they have tags and a run, and no bundle; or all the same."""
     from mlflow import MlflowClient
 
     client = MlflowClient(server.address)
     client.create_registered_model(name)
     run_id = client.create_run(client.create_experiment(name)).info.run_id
+    if bundle is not None:
+        client.log_artifacts(run_id, str(bundle), "model/artifacts/bundle")
     for number in range(1, versions + 1):
-        client.create_model_version(name, f"runs:/{run_id}/bundle", run_id, {"bundle.digest": f"digest {number}"})
+        digest = f"digest {number}" if bundle is None else bundles.digest(bundles.load(bundle))
+        client.create_model_version(name, f"runs:/{run_id}/model", run_id, {"bundle.digest": digest})
     client.set_registered_model_alias(name, "challenger", "1")
 
 
 def won(registered: Registry, challenger: str) -> Contest:
     """A version that is made challenger, after a contest with the champion."""
     registered.point("challenger", challenger)
-    return Contest(Version(challenger, f"digest {challenger}"), registered.at("champion"), [])
+    version = registered.at("challenger")
+    assert version is not None
+    return Contest(version, registered.at("champion"), [])
 
 
 def test_a_challenger_takes_the_place_of_a_champion_and_gives_it_back(server, bundle_path, own_bundle, tmp_path):
@@ -231,7 +198,10 @@ def test_a_challenger_takes_the_place_of_a_champion_and_gives_it_back(server, bu
     assert kept == {"name": "pets", "challenger": second, "champion": first, "checks": moved["checks"]}
     assert json.loads(say("promote", "pets", "--json").stdout) == moved | {"checks": []}
 
-    assert json.loads(say("rollback", "pets", "--json").stdout) == {
+    said = say("rollback", "pets", "--from", "1")
+    assert isinstance(said.exception, Overtaken)
+    assert str(said.exception) == "the champion of pets is version 2, not 1: nothing was changed"
+    assert json.loads(say("rollback", "pets", "--from", "2", "--json").stdout) == {
         "name": "pets", **first, "previous": second, "checks": []
     }  # fmt: skip
     assert client.get_model_version_by_alias("pets", "champion").version == "1"
@@ -329,19 +299,57 @@ def test_who_is_slow_to_set_the_alias_does_not_undo_what_others_did_since(server
     assert registered.at("champion") == Version("2", "digest 2")
 
 
-def test_a_move_whose_process_died_before_it_set_the_alias_is_finished_by_the_next(server):
-    enlist(server, "died", 3)
+def die_before_the_alias(registered: Registry, version: str) -> Move:
+    """Write a promotion down as one that ended there."""
+    (first,) = registered.moves()
+    died = replace(first, to=replace(first.to, version=version), before=first.to, after=1, token="other")  # noqa: S106 - a name, no secret
+    registered.append(died)
+    assert registered.at("champion") == first.to
+    return died
+
+
+def test_a_move_whose_process_died_before_it_set_the_alias_is_finished_by_the_next(server, bundle_path):
+    enlist(server, "died", 3, bundle_path)
     with registry.opened(server.address, "died") as registered:
-        promote.promote(registered, won(registered, "1"), NOW)
-        (first,) = registered.moves()
-        died = replace(first, to=Version("2", "digest 2"), before=first.to, after=1, token="other")  # noqa: S106 - a name, no secret
-        registered.append(died)
-        assert registered.at("champion") == first.to
+        first = promote.promote(registered, won(registered, "1"), NOW)
+        died = die_before_the_alias(registered, "2")
 
         moved = promote.rollback(registered, NOW)
 
-        assert moved == Moved("died", "1", "digest 1", died.to, [])
+        assert moved == Moved("died", "1", first.digest, died.to, [])
         assert [entry.version for entry in ledger.line(registered.moves(), None)] == ["1"]
+
+
+def test_a_version_that_is_deleted_holds_nobody_up(server, bundle_path):
+    """One whose move was never finished, and then one that was champion: whom its alias went with."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(server.address)
+    enlist(server, "deleted", 4, bundle_path)
+    with registry.opened(server.address, "deleted") as registered:
+        promote.promote(registered, won(registered, "1"), NOW)
+        die_before_the_alias(registered, "2")
+        client.delete_model_version("deleted", "2")
+        with pytest.raises(RegistryError, match="nothing before version 1, the first champion of deleted"):
+            promote.rollback(registered, NOW)
+
+        promote.promote(registered, won(registered, "3"), NOW)
+        promote.promote(registered, won(registered, "4"), NOW)
+        client.delete_model_version("deleted", "4")
+        registered.point("champion", "3")
+        assert promote.rollback(registered, NOW).version == "1"
+
+
+def test_a_rollback_goes_to_no_version_whose_bundle_is_gone(server):
+    enlist(server, "gone", 2)
+    with registry.opened(server.address, "gone") as registered:
+        promote.promote(registered, won(registered, "1"), NOW)
+        promote.promote(registered, won(registered, "2"), NOW)
+
+        with pytest.raises(RegistryError, match=r"models:/gone/1/.* cannot be fetched.*delete version 1 of gone"):
+            promote.rollback(registered, NOW)
+
+        assert registered.at("champion") == Version("2", "digest 2")
 
 
 def test_a_contest_counts_only_while_both_are_who_they_were(server):

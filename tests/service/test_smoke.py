@@ -75,6 +75,7 @@ def test_nobody_there_fails_after_one_line(run_until_exit):
     ("arguments", "words"),
     [
         (["localhost:8000"], "is no address of a service"),
+        (["http://[::1"], "is no address of a service"),
         (["http://127.0.0.1:9", "--expect", "cat"], "--expect needs --picture"),
         (["http://127.0.0.1:9", "--picture", "nowhere.jpg"], "'nowhere.jpg' does not exist"),
     ],
@@ -84,6 +85,24 @@ def test_a_wrong_call_is_named(run_until_exit, arguments, words):
 
     assert ran.returncode == 2
     assert words in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (says(302, Location="http://127.0.0.1:9/"), "status 302 instead of 200"),
+        (says(200, b"[]"), "not an answer of Tapetum: TypeError"),
+        (says(200, b"[" * 100_000), "not an answer of Tapetum: RecursionError"),
+    ],
+    ids=["elsewhere", "a list", "without end"],
+)
+def test_what_answers_otherwise_is_not_ready(run_until_exit, answer, words):
+    with web() as place:
+        place.answers = [answer]
+        ran = run_until_exit("smoke", place.url)
+
+    assert ran.returncode == 1
+    assert ran.stdout.startswith(f"FAIL  /ready says that it can answer: {words}")
 
 
 def test_what_only_looks_like_a_service_fails_every_check_but_its_lies(run_until_exit):

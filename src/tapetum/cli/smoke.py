@@ -61,8 +61,7 @@ def command(
     from tapetum.delivery import losses, smoke, target
     from tapetum.errors import ConfigError
 
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"{url!r} is no address of a service: expected such as http://localhost:8000")
+    target.address_of(url)
     if expect is not None and picture is None:
         raise ConfigError("--expect needs --picture: nobody knows what the built-in picture shows")
     headers = authorisation(api_key_file)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tapetum.bundle import Bundle
@@ -56,14 +57,16 @@ def settle(registry: Registry) -> list[Move]:
     """Have the alias stand where the last move put it; the moves that count.
 
     A process that ended between its move and its alias is made good here, by whoever comes next. One that was only
-    slow may set the alias after others have moved on: so each looks again after it has set it.
+    slow may set the alias after others have moved on: so each looks again after it has set it. To a version that was
+    deleted since it cannot be set, and stays.
     """
     pointed: int | None = None
     while moves := registry.moves():
         last = moves[-1]
         if last.is_done and pointed in (None, last.number):
             break
-        registry.point(CHAMPION, last.to.version)
+        if last.to.version in registry.versions():
+            registry.point(CHAMPION, last.to.version)
         registry.finish(last)
         pointed = last.number
     return moves
@@ -149,24 +152,44 @@ def promote(registry: Registry, won: Contest, now: datetime) -> Moved:
     return Moved(registry.name, challenger.version, challenger.digest, champion, won.checks)
 
 
-def rollback(registry: Registry, now: datetime) -> Moved:
+def rollback(registry: Registry, now: datetime, only_from: str | None = None) -> Moved:
     """Make that one champion again which was before the present one; the ones that are gone are passed over.
 
-    Raises RegistryError where there is none, Overtaken where another move came first.
+    Where `only_from` is given, that version must be champion by now. Raises
+    RegistryError where there is none before, or its bundle cannot be fetched,
+    BundleError where that is not the one that was registered, Overtaken where
+    another move came first.
     """
     moves = settle(registry)
     champion = registry.at(CHAMPION)
     if champion is None:
         raise RegistryError(f"{registry.name} has no champion: there is nothing to roll back")
-    there = registry.versions()
+    if only_from not in (None, champion.version):
+        raise Overtaken(
+            f"the champion of {registry.name} is version {champion.version}, not {only_from}: nothing was changed"
+        )
+    there = registry.versions() - {champion.version}
     before = [entry for entry in ledger.line(moves, champion)[:-1] if entry.version in there]
     if not before:
         raise RegistryError(
             f"there is nothing before version {champion.version}, the first champion of {registry.name}"
         )
+    _require_whole(registry, before[-1])
     move = _move(registry, _next("rollback", before[-1], champion, moves, now))
     registry.tag(champion.version, {ROLLBACK: move.to_text()})
     return Moved(registry.name, move.to.version, move.to.digest, champion, [])
+
+
+def _require_whole(registry: Registry, version: Version) -> None:
+    """A champion that nobody can fetch would hold up every deployment that follows."""
+    with TemporaryDirectory() as place:
+        try:
+            registry.fetch(version, Path(place))
+        except (BundleError, RegistryError) as error:
+            raise type(error)(
+                f"{error}; nothing was changed: delete version {version.version} of {registry.name} in MLflow, and it "
+                "is passed over"
+            ) from error
 
 
 def _next(action: Action, to: Version, before: Version | None, moves: list[Move], now: datetime) -> Move:

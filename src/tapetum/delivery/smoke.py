@@ -66,7 +66,7 @@ def _check(name: str, ask: Callable[[], str]) -> Check:
         return Check(name, False, str(error))
     except httpx.HTTPError as error:
         return Check(name, False, f"no answer: {error or type(error).__name__}")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         return Check(name, False, f"not an answer of Tapetum: {error!r}")
 
 
