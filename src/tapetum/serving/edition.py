@@ -111,7 +111,8 @@ class Edition:
             assert self.facts
             jobs = submit()
             answers = _all(jobs)
-            await _first_of(answers, leaving, timeout_s)
+            waited_for: set[asyncio.Future[Any]] = {answers, leaving}
+            await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if leaving.done() and not answers.done():
                 raise ClientDisconnect
             return [(job, _result(job, timeout_s)) for job in jobs]
@@ -125,26 +126,6 @@ def _all(jobs: list[Job]) -> asyncio.Future[Any]:
     if len(jobs) == 1:
         return jobs[0].answer
     return asyncio.gather(*(job.answer for job in jobs), return_exceptions=True)
-
-
-async def _first_of(one: asyncio.Future[Any], other: asyncio.Future[Any], within_s: float) -> None:
-    """Wait for either, as `asyncio.wait` does, which takes ten times as long to begin and end."""
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-
-    def end(_: object = None) -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    one.add_done_callback(end)
-    other.add_done_callback(end)
-    timer = loop.call_later(within_s, end)
-    try:
-        await ended
-    finally:
-        timer.cancel()
-        one.remove_done_callback(end)
-        other.remove_done_callback(end)
 
 
 def _result(job: Job, timeout_s: float) -> Answer | Exception:
