@@ -91,7 +91,7 @@ class Model:
             label = path.parent.name
             truth = self.labels.index(label) if label in self.labels else -1
             seen = Read(pixels, picture.size, np.asarray(picture))
-            return look(self._axes, seen, features[0]).to_row(), shares, truth
+            return look(self._axes, seen, features[0]).row, shares, truth
 
         with ThreadPoolExecutor(machine.cores()) as pool:
             rows, shares, truth = zip(*pool.map(one, range(len(paths))), strict=True)

@@ -70,7 +70,7 @@ def profiled(source: Path, out: Path, count: int = 500) -> Path:
     predictor = Predictor(draft, open_engine("openvino", draft))
     predictor.axes = axes.fit(np.array([answer.features for answer in _answers(predictor, 300, 1)]))
     answers = _answers(predictor, count, 2)
-    sights = np.array([answer.sight.to_row() for answer in answers])
+    sights = np.array([answer.sight.row for answer in answers])
     shares = np.array([answer.probabilities for answer in answers])
     profile = reference.make(predictor.axes, sights, shares, np.arange(count) % 2)
     (out / REFERENCE).write_bytes(reference.to_bytes(profile))

@@ -53,7 +53,7 @@ def measure(path: Path, files: Sequence[Path], engine: str = "openvino", advance
         advance("look at pictures", number, len(files))
         if not isinstance(result, PictureError):
             assert result.sight is not None, "the predictor has axes"
-            rows.append(result.sight.to_row())
+            rows.append(result.sight.row)
             shares.append(result.probabilities)
             read.append(file)
     if len(read) < LEAST_PICTURES:

@@ -12,7 +12,7 @@ from tapetum.data.manifest import Manifest
 from tapetum.data.sample import Part, Sample
 from tapetum.data.scan import read
 from tapetum.errors import DataError
-from tapetum.inference.engine import Engine, open_engine
+from tapetum.inference.engine import Engine, Outputs, open_engine
 from tapetum.inference.predictor import Prediction, Predictor
 from tapetum.profile.axes import Axes
 from tapetum.progress import Advance, silent
@@ -82,10 +82,15 @@ def measure_on(
     return {
         precision: Measured(
             digests,
-            np.stack([result.logits for result in results]),
+            np.stack([_outputs(result).logits for result in results]),
             truth,
-            np.stack([result.features for result in results]),
-            np.stack([np.zeros(0) if result.sight is None else result.sight.to_row() for result in results]),
+            np.stack([_outputs(result).features for result in results]),
+            np.stack([np.zeros(0) if result.sight is None else result.sight.row for result in results]),
         )
         for precision, results in zip(precisions, zip(*answered, strict=True), strict=True)
     }
+
+
+def _outputs(prediction: Prediction) -> Outputs:
+    assert prediction.outputs is not None, "it was computed in this process"
+    return prediction.outputs

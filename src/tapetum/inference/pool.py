@@ -57,8 +57,11 @@ class Pool:
     @property
     def pending(self) -> int:
         """Pictures that wait or are computed, without those of heat maps."""
-        busy = (hand for hand in tuple(self._hands) if hand not in self.questions.hands)
-        return len(self.predictions.waiting) + sum(len(hand.jobs) + len(hand.next) for hand in busy)
+        number = len(self.predictions.waiting)
+        for hand in tuple(self._hands):
+            if hand not in self.questions.hands:
+                number += len(hand.jobs) + len(hand.next)
+        return number
 
     @property
     def status(self) -> Status:
@@ -88,8 +91,9 @@ class Pool:
         """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
         if not self.is_ready:
             raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
-        if self.pending + pictures > self._limits.pending:
-            self._hear()
+        if self.pending + pictures <= self._limits.pending:
+            return
+        self._hear()
         if (pending := self.pending) + pictures > self._limits.pending:
             raise Overloaded(f"{pending} pictures are waiting, and {self._limits.pending} may: try again in a moment")
 
@@ -149,6 +153,8 @@ class Pool:
                 continue
             waits = self.predictions.waiting
             hand.ask(self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand))
+        if not self.predictions.waiting:
+            return
         for hand in sorted(self._hands, key=lambda hand: -hand.busy_s()):  # who is done first gets the first
             if hand.may_line_up and self.predictions.may_line_up(len(self._hands)):
                 hand.ask(self.predictions.give(len(self._hands)))

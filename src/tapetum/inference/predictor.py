@@ -15,7 +15,7 @@ from tapetum.bundle import Bundle
 from tapetum.containers import DEFAULT_MAX_PIXELS
 from tapetum.errors import BrokenPicture, PictureError
 from tapetum.image import Read
-from tapetum.inference.engine import Engine
+from tapetum.inference.engine import Engine, Outputs
 from tapetum.profile import sight
 from tapetum.profile.axes import Axes
 from tapetum.profile.sight import Sight
@@ -27,34 +27,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of a picture of `width` × `height`: `logits` and `probabilities` (K,), `features` (C,).
+    """What the model says of a picture of `width` × `height`: `probabilities` (K,), of the label `confidence`.
 
-    `inference_s` is that of the call of the engine, whatever else was in it. `sight` is how the bundle's profile sees
-    it; None where there is no profile.
+    That exceeds the next by `margin`. `inference_s` is that of the call of the engine, whatever else was in it.
+    `sight` is how the bundle's profile sees it; None where there is no profile. `outputs` are the engine's, (K,) and
+    (C,); None where they stayed in another process.
     """
 
     label: str
     width: int
     height: int
-    probabilities: np.ndarray
-    logits: np.ndarray
-    features: np.ndarray
+    confidence: float
+    margin: float
     decode_s: float
     inference_s: float
+    probabilities: np.ndarray
     sight: Sight | None = None
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the label."""
-        return float(self.probabilities.max())
-
-    @property
-    def margin(self) -> float:
-        """By how much the label's probability exceeds that of the next."""
-        if len(self.probabilities) == 1:
-            return self.confidence
-        second, first = np.partition(self.probabilities, -2)[-2:]
-        return float(first - second)
+    outputs: Outputs | None = None
 
 
 Picture = bytes | np.ndarray  # those of a file, or uint8 (H, W, 3) as `image.read` makes them
@@ -104,19 +93,23 @@ class Predictor:
             outputs = self.engine.infer(np.stack([one.pixels for one in seen.values()]))
             inference_s = perf_counter() - start
             probabilities = softmax(outputs.logits, self.bundle.facts.temperature)
-            for row, shares, logits, features in zip(seen, probabilities, *outputs, strict=True):
-                label = self.bundle.facts.labels[shares.argmax()]
+            ranked = np.sort(probabilities)
+            confidences = ranked[:, -1]
+            margins = confidences - ranked[:, -2] if ranked.shape[1] > 1 else confidences
+            for place, row in enumerate(seen):
+                output = Outputs(outputs.logits[place], outputs.features[place])
                 width, height = seen[row].size
                 results[row] = Prediction(
-                    label=label,
+                    label=self.bundle.facts.labels[probabilities[place].argmax()],
                     width=width,
                     height=height,
-                    probabilities=shares,
-                    logits=logits,
-                    features=features,
+                    confidence=float(confidences[place]),
+                    margin=float(margins[place]),
                     decode_s=decode_s[row],
                     inference_s=inference_s,
-                    sight=None if self.axes is None else sight.look(self.axes, seen[row], features),
+                    probabilities=probabilities[place],
+                    sight=None if self.axes is None else sight.look(self.axes, seen[row], output.features),
+                    outputs=output,
                 )
         return [results[row] for row in range(len(pictures))]
 

@@ -20,8 +20,8 @@ from tapetum.inference.showing import Answer, Question, Shown
 from tapetum.profile.sight import Sight
 
 _HEAD = struct.Struct(">II")
-_ARRAYS = ("probabilities", "logits", "features")
-_SCALARS = ("label", "width", "height", "decode_s", "inference_s")
+_FACTS = ("label", "width", "height")
+_NUMBERS = ("confidence", "margin", "decode_s", "inference_s")
 
 
 class Frame(NamedTuple):
@@ -57,7 +57,7 @@ def take(received: bytearray, most_bytes: int) -> Frame | None:
         raise ValueError(f"a frame of {end} bytes: expected at most {most_bytes}")
     if len(received) < end:
         return None
-    frame = Frame(json.loads(received[_HEAD.size : start]), bytes(received[start:end]))
+    frame = Frame(json.loads(received[_HEAD.size : start].decode()), bytes(received[start:end]))
     del received[:end]
     return frame
 
@@ -91,11 +91,11 @@ def from_answer(answer: Answer | TapetumError) -> bytes:
         return head(from_error(answer), 0)
     if isinstance(answer, Shown):
         return _from_shown(answer)
-    sight = np.zeros(0) if answer.sight is None else answer.sight.to_row()
-    arrays = [*(getattr(answer, name) for name in _ARRAYS), sight]
-    content = b"".join(np.asarray(values, np.float64).tobytes() for values in arrays)
-    facts = {name: getattr(answer, name) for name in _SCALARS}
-    return head(facts | {"shape": [len(values) for values in arrays]}, len(content)) + content
+    sight = np.zeros(0) if answer.sight is None else answer.sight.row
+    numbers = [getattr(answer, name) for name in _NUMBERS]
+    content = np.concatenate([numbers, answer.probabilities, sight], dtype=np.float64).tobytes()
+    facts = {name: getattr(answer, name) for name in _FACTS} | {"classes": len(answer.probabilities)}
+    return head(facts, len(content)) + content
 
 
 def _from_shown(shown: Shown) -> bytes:
@@ -125,17 +125,22 @@ def to_answer(frame: Frame) -> Answer:
         raise error
     if "why" in frame.facts:
         return _to_shown(frame)
-    values = np.frombuffer(frame.content, np.float64)
-    arrays: dict[str, Any] = {}
-    start = 0
-    for name, size in zip((*_ARRAYS, "sight"), frame.facts["shape"], strict=True):
-        arrays[name] = values[start : start + size]
-        start += size
-    if start != len(values):
-        raise ValueError(f"{len(values)} numbers for arrays of {frame.facts['shape']}")
-    scalars = {name: frame.facts[name] for name in _SCALARS}
-    row = arrays.pop("sight")
-    return Prediction(**scalars, **arrays, sight=Sight.from_row(row.astype(np.float32)) if len(row) else None)
+    facts, values = frame.facts, np.frombuffer(frame.content, np.float64)
+    first, end = len(_NUMBERS), len(_NUMBERS) + facts["classes"]
+    if not first < end <= len(values):
+        raise ValueError(f"{len(values)} numbers of a prediction of {facts['classes']} classes")
+    confidence, margin, decode_s, inference_s = values[:first].tolist()
+    return Prediction(
+        label=facts["label"],
+        width=facts["width"],
+        height=facts["height"],
+        confidence=confidence,
+        margin=margin,
+        decode_s=decode_s,
+        inference_s=inference_s,
+        probabilities=values[first:end],
+        sight=Sight.from_row(values[end:].astype(np.float32)) if end < len(values) else None,
+    )
 
 
 def _to_shown(frame: Frame) -> Shown:

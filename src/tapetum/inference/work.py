@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from time import perf_counter
 
 from tapetum import containers
@@ -11,6 +12,8 @@ from tapetum.errors import Overloaded, PictureError
 from tapetum.inference.grouping import SIZES
 from tapetum.inference.predictor import Picture, bytes_of
 from tapetum.inference.showing import Answer, Question
+
+_pixels = attrgetter("pixels")
 
 # To decode such a picture takes a hand some 2 ms, about as long as a call of the engine. Larger ones would keep
 # the others of their group waiting for what a group does not shorten.
@@ -129,7 +132,7 @@ class Predictions:
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Have all wait, or none. Raises Overloaded."""
-        waiting, coming = (sum(job.pixels for job in some) for some in (self.waiting, jobs))
+        waiting, coming = sum(map(_pixels, self.waiting)), sum(map(_pixels, jobs))
         # Who waits alone keeps nobody waiting, however large.
         if waiting and waiting + coming > self._most_pixels:
             raise Overloaded(

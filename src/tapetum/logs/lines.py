@@ -77,16 +77,16 @@ def _is_secret(name: str) -> bool:
 
 
 def _safe(value: object, name: str, depth: int = 0) -> object:
-    if value is None or isinstance(value, bool):
+    if value is None or value is True or value is False:
         return value
     if _is_secret(name):
         return HIDDEN
-    if isinstance(value, int):
-        return value
     if isinstance(value, str):
         return _safe_text(value, name)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value
     if depth == _DEEPEST:
         return f"<{type(value).__name__}>"
     if isinstance(value, Mapping):

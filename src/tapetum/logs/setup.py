@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from tapetum.errors import ConfigError
-from tapetum.logs import lines, syslog
+from tapetum.logs import context, lines, syslog
 from tapetum.logs.destinations import Console, Destination, File
 from tapetum.logs.journal import Journal
 from tapetum.logs.syslog import Syslog
@@ -37,7 +37,7 @@ def configure(settings: Settings) -> Journal:
     level = _NUMBERS[settings.log_level]
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            context.merge,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             lines.finish,

@@ -9,34 +9,34 @@ from tapetum.profile import traits
 from tapetum.profile.axes import Axes
 from tapetum.profile.traits import Traits
 
-_BEFORE_PLACE = len(Traits._fields) + 1
+_STRANGENESS = len(Traits._fields)
 
 
 class Sight(NamedTuple):
-    """`place` is (d,), on the axes of the profile; `strangeness` is above 1 where it is unlike the training data."""
+    """`row` is float32 (9 + d,): the traits, the strangeness, and the place on the d axes of the profile."""
 
-    traits: Traits
-    strangeness: float
-    place: np.ndarray
+    row: np.ndarray
 
     @property
     def is_unlike(self) -> bool:
-        return self.strangeness > 1
+        """Whether the strangeness is above 1, as it is where a picture is unlike the training data."""
+        return bool(self.row[_STRANGENESS] > 1)
 
-    def to_row(self) -> np.ndarray:
-        """All of it as float32 (9 + d,), which `from_row` reads."""
-        return np.array([*self.traits, self.strangeness, *self.place], np.float32)
+    @property
+    def place(self) -> np.ndarray:
+        """Where it lies (d,)."""
+        return self.row[_STRANGENESS + 1 :]
 
     @classmethod
     def from_row(cls, row: np.ndarray) -> "Sight":
-        """What `to_row` wrote. Raises ValueError where it is too short."""
-        if len(row) <= _BEFORE_PLACE:
-            raise ValueError(f"{len(row)} numbers of a picture: expected more than {_BEFORE_PLACE}")
-        *measured, strangeness = row[:_BEFORE_PLACE].tolist()
-        return cls(Traits(*measured), strangeness, row[_BEFORE_PLACE:])
+        """That of a row from elsewhere. Raises ValueError where it is too short."""
+        if len(row) < _STRANGENESS + 2:
+            raise ValueError(f"{len(row)} numbers of a picture: expected more than {_STRANGENESS + 1}")
+        return cls(row)
 
 
 def look(axes: Axes, seen: Read, features: np.ndarray) -> Sight:
     """The sight of a picture, and of its features (C,)."""
     rows = features[None]
-    return Sight(traits.measure(seen), float(axes.strangeness(rows)[0]), axes.place(rows)[0])
+    measured = traits.measure(seen), axes.strangeness(rows), axes.place(rows)[0]
+    return Sight(np.concatenate(measured, dtype=np.float32))

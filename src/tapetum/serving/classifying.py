@@ -6,11 +6,12 @@ from time import perf_counter
 
 from starlette.requests import Request
 
+from tapetum.bundle import Facts
 from tapetum.errors import MalformedRequest
 from tapetum.inference.predictor import Picture
 from tapetum.serving import record
 from tapetum.serving.lifecycle import Model
-from tapetum.serving.record import Outcome, Record
+from tapetum.serving.record import Outcome
 from tapetum.serving.uploads import Hold
 
 TIMEOUT = "X-Request-Timeout"
@@ -27,28 +28,25 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
     """
     start = perf_counter()
     state = request.app.state
+    model: Model = state.model
+    served: Facts | None = None
     outcomes: list[Outcome] = []
     try:
         timeout_s = timeout_s_of(request, state.settings.request_timeout_s)
-        state.model.require_room()  # a refusal need not wait for the body
+        served = model.facts  # without a model nobody need wait for the body; where it is full, the door has said so
         with state.store.hold() as hold:
             contents = await read(hold)
-            outcomes = await state.model.predict(contents, timeout_s, gone(request))
+            outcomes = await model.predict(contents, timeout_s, gone(request))
     except Exception as error:  # whatever ends a request is its outcome, and goes on to who answers it
         outcomes = [Outcome(error)]
         raise
     finally:
-        request.state.records = _records(request, outcomes, perf_counter() - start)
+        total_s, of = perf_counter() - start, request.state
+        records = [record.make(outcome, of.request_id, request.scope["path"], total_s, served) for outcome in outcomes]
+        of.records = tuple(records)
     for take in state.takers:
-        take(contents, request.state.records)
+        take(contents, records)
     return outcomes
-
-
-def _records(request: Request, outcomes: list[Outcome], total_s: float) -> tuple[Record, ...]:
-    model: Model = request.app.state.model
-    served = model.facts if model.is_loaded else None
-    request_id, path = request.state.request_id, request.scope["path"]
-    return tuple(record.make(outcome, request_id, path, total_s, served) for outcome in outcomes)
 
 
 def timeout_s_of(request: Request, most_s: float) -> float:

@@ -120,17 +120,18 @@ class Connection(HttpToolsProtocol):
         # A task and the layers of the application would cost a refusal several times what it is worth. A web
         # page's request needs them: without the headers of CORS it could not read that it was refused. And each
         # answer begins the next in the pipeline, from within.
-        needs_layers = self.pipeline or any(name == b"origin" for name, _ in cycle.scope["headers"])
-        scope = cast(Scope, cycle.scope)
+        scope: Any = cycle.scope
+        needs_layers = self.pipeline or b"origin" in dict(scope["headers"])
         written = None if needs_layers else self._limits.refusal(scope)
         if written is not None:
             self._say(cycle, written.to_bytes(is_last=self._leaves(cycle)))
         elif needs_layers or not self._limits.lane.takes(scope):
             super()._start_asgi_task(cycle, app)
         else:
-            self._gone = cast(Scope, cycle.scope)[GONE] = self.loop.create_future()
+            self._gone = scope[GONE] = self.loop.create_future()
             cycle.send = partial(self._gather, cycle, [])  # type: ignore[method-assign]  # which is how it is told
-            super()._start_asgi_task(cycle, cast(Any, self._limits.lane))
+            lane: Any = self._limits.lane
+            super()._start_asgi_task(cycle, lane)
 
     async def _gather(self, cycle: RequestResponseCycle, heads: list[Message], message: Message) -> None:
         """Give head and body of an answer in one piece: of two, each would wake the client."""
@@ -146,7 +147,7 @@ class Connection(HttpToolsProtocol):
         fields = [*cycle.default_headers, *head["headers"]]
         if self._leaves(cycle):
             fields.append((b"connection", b"close"))
-        lines = [STATUS_LINE[head["status"]], *(b"%b: %b\r\n" % field for field in fields), b"\r\n"]
+        lines = [STATUS_LINE[head["status"]], *[b"%b: %b\r\n" % field for field in fields], b"\r\n"]
         self._say(cycle, b"".join(lines) + message["body"])
 
     def _leaves(self, cycle: RequestResponseCycle) -> bool:

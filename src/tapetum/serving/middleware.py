@@ -1,17 +1,18 @@
 """What surrounds every request, as pure ASGI: ids, the record of it all, a log line, and a bound on the body."""
 
+import os
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tapetum.errors import BodyTooLarge
+from tapetum.logs import context
 from tapetum.serving import problems, tracing
 from tapetum.serving.paths import Paths
 from tapetum.serving.record import OTHER, Exchange, InFlight, Observer, Refusal, to_fields
@@ -36,7 +37,7 @@ def identify(scope: Scope) -> tuple[problems.Ids, dict[str, str]]:
         return state["ids"], state["carried"]
     headers = Headers(raw=[pair for pair in scope["headers"] if pair[0] in _OF_IDS])
     given = headers.get(problems.REQUEST_ID, "")
-    request_id = given if _WELL_FORMED.fullmatch(given) else secrets.token_hex(16)
+    request_id = given if _WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
     trace = tracing.follow(headers)
     ids = {"request_id": request_id, "trace_id": trace.trace_id, "span_id": trace.span_id}
     carried = {problems.REQUEST_ID: request_id, **trace.headers, **problems.SAFE}
@@ -121,13 +122,15 @@ class Identity:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in carried.items():
-                    headers.setdefault(name, value)  # an answer's own policy is stricter
+                own = message.get("headers", [])
+                named = {name for name, _ in own}  # an answer's own policy is stricter
+                ours = [(name.lower().encode(), value.encode()) for name, value in carried.items()]
+                message["headers"] = [*own, *[pair for pair in ours if pair[0] not in named]]
             sent += len(message.get("body", b""))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(**ids):
+        fields = context.FIELDS.set(ids)
+        try:
             try:
                 await self.app(scope, counted, send_with_id)
             except ClientDisconnect:
@@ -150,6 +153,8 @@ class Identity:
                 latency_ms=round(total_s * 1000, 2),
                 **to_fields(exchange.records),
             )
+        finally:
+            context.FIELDS.reset(fields)
 
 
 class BodyLimit:
@@ -163,8 +168,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self.max_bytes:
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self.max_bytes:
             refusal = problems.answer(Request(scope), self._error(f"{int(declared) / 1e6:,.1f} MB"))
             await refusal(scope, receive, send)
             return

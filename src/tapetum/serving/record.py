@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tapetum.bundle import Facts
 from tapetum.inference.predictor import Prediction
@@ -28,9 +28,6 @@ class Outcome:
     facts: Facts | None = None
 
 
-_OF_A_PREDICTION = ("width", "height", "decode_s", "inference_s", "label", "confidence", "margin", "sight")
-
-
 class Refusal(NamedTuple):
     """A problem that the connection answered while the application was still at the request; `sent` are bytes."""
 
@@ -50,10 +47,21 @@ def make(outcome: Outcome, request_id: str, path: str, total_s: float, served: F
     """The record of an outcome; `served` is the model that is served, for what never got to one."""
     facts = outcome.facts or served
     result = outcome.result
+    known: dict[str, Any] = {}
     if isinstance(result, Prediction):
-        kind, known = problems.ANSWERED, {name: getattr(result, name) for name in _OF_A_PREDICTION}
+        kind = problems.ANSWERED
+        known = {
+            "width": result.width,
+            "height": result.height,
+            "decode_s": result.decode_s,
+            "inference_s": result.inference_s,
+            "label": result.label,
+            "confidence": result.confidence,
+            "margin": result.margin,
+            "sight": result.sight,
+        }
     else:
-        kind, known = problems.kind_of(result), {}
+        kind = problems.kind_of(result)
     return Record(
         request_id=request_id,
         path=path,

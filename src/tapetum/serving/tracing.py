@@ -1,7 +1,7 @@
 """W3C Trace Context, level 1: the trace of a caller goes on, or one begins here (https://www.w3.org/TR/trace-context/)."""
 
+import os
 import re
-import secrets
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -37,7 +37,7 @@ class Trace:
 
 def begin() -> Trace:
     """A trace that nobody has asked to be recorded."""
-    ids = secrets.token_hex(24)
+    ids = os.urandom(24).hex()
     return Trace(ids[:32], ids[32:], "00", "")
 
 
@@ -49,7 +49,7 @@ def follow(headers: Headers) -> Trace:
     if parent is None or (parent[1] == "00" and parent[5]):
         return begin()
     flags = f"{int(parent[4], 16) & 1:02x}"
-    return Trace(parent[2], secrets.token_hex(8), flags, _state(headers.getlist(TRACESTATE)), parent[3])
+    return Trace(parent[2], os.urandom(8).hex(), flags, _state(headers.getlist(TRACESTATE)), parent[3])
 
 
 def _state(given: list[str]) -> str:

@@ -1,9 +1,8 @@
 """Pictures out of request bodies, in memory: the root file system of a container may be read-only."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from tapetum.errors import MalformedRequest, MissingPicture, Overloaded
 from tapetum.serving import forms
@@ -12,12 +11,30 @@ ONE = "file"
 MANY = "files"
 
 
-class Hold:
-    """The bytes that one request holds, out of what all may hold together."""
+class Store:
+    """How many bytes all requests hold: arriving, waiting and computed."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.held = 0
+
+    def hold(self) -> "Hold":
+        """For a block in which a request takes some."""
+        return Hold(self)
+
+
+class Hold:
+    """The bytes that one request holds, out of what all may hold together; its block gives them back at the end."""
+
+    def __init__(self, store: Store) -> None:
         self.held = 0
         self._store = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._store.held -= self.held
 
     def take(self, size: int) -> None:
         """Hold more. Raises Overloaded where that is more than there is."""
@@ -30,29 +47,18 @@ class Hold:
         self.held += size
 
 
-class Store:
-    """How many bytes all requests hold: arriving, waiting and computed."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.held = 0
-
-    @contextmanager
-    def hold(self) -> Iterator[Hold]:
-        """What a request takes is given back when the block ends."""
-        hold = Hold(self)
-        try:
-            yield hold
-        finally:
-            self.held -= hold.held
-
-
 async def whole(request: Request, hold: Hold) -> bytes:
-    """The body of a request. Raises Overloaded."""
-    chunks = []
-    async for chunk in request.stream():
+    """The body of a request. Raises Overloaded, or ClientDisconnect."""
+    chunks: list[bytes] = []
+    has_more = True
+    while has_more:  # not by Request.stream: the event loop keeps account of every such generator
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         hold.take(len(chunk))
         chunks.append(chunk)
+        has_more = message.get("more_body", False)
     return b"".join(chunks)
 
 

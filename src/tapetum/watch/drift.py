@@ -115,15 +115,14 @@ class Drift:
 
     def _take(self, record: Record) -> None:
         assert record.sight is not None
-        row, number = record.sight.to_row(), self._numbers.get(record.label or "")
+        place, number = record.sight.place, self._numbers.get(record.label or "")
         self.unlike += record.sight.is_unlike
         # A worker that a picture has taken over may send any numbers, and a single one that is none would hide drift.
-        place = record.sight.place
         if number is not None and len(place) == self._depth and bool(np.isfinite(place).all()):
             assert record.confidence is not None
             assert record.margin is not None
             with self._lock:
-                self._ring.add(row, number, min(max(record.confidence, 0.0), 1.0), record.margin)
+                self._ring.add(record.sight.row, number, min(max(record.confidence, 0.0), 1.0), record.margin)
 
 
 def _seen(rows: np.ndarray) -> Seen:

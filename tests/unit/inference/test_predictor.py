@@ -71,7 +71,7 @@ def test_bad_neighbours_do_not_change_an_answer(predictor, golden):
     alone = predictor.predict([golden[0]])[0]
     among = predictor.predict([b"", golden[0], b"hello"])[1]
 
-    np.testing.assert_allclose(among.logits, alone.logits, atol=1e-5)
+    np.testing.assert_allclose(among.outputs.logits, alone.outputs.logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("pictures", [[], [b""], [b"hello", b""]])
@@ -96,7 +96,7 @@ def test_a_batch_is_answered_as_one_by_one(predictor, golden):
     for one, other in zip(together, alone, strict=True):
         assert one.label == other.label
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
-        np.testing.assert_allclose(one.features, other.features, atol=1e-4)
+        np.testing.assert_allclose(one.outputs.features, other.outputs.features, atol=1e-4)
 
 
 def test_the_engine_sees_what_training_sees(predictor, bundle, engine, golden):
@@ -105,8 +105,8 @@ def test_the_engine_sees_what_training_sees(predictor, bundle, engine, golden):
 
     results = predictor.predict(golden)
 
-    np.testing.assert_allclose([result.logits for result in results], expected.logits, atol=1e-5)
-    np.testing.assert_allclose([result.features for result in results], expected.features, atol=1e-5)
+    np.testing.assert_allclose([result.outputs.logits for result in results], expected.logits, atol=1e-5)
+    np.testing.assert_allclose([result.outputs.features for result in results], expected.features, atol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
@@ -115,7 +115,7 @@ def test_probabilities_are_softmax_at_the_temperature_of_the_bundle(bundle, engi
 
     (result,) = Predictor(heated, engine).predict([jpeg])
 
-    np.testing.assert_allclose(result.probabilities, softmax(result.logits, temperature))
+    np.testing.assert_allclose(result.probabilities, softmax(result.outputs.logits, temperature))
     assert result.probabilities.sum() == pytest.approx(1)
 
 
@@ -123,7 +123,8 @@ def test_the_label_is_the_likeliest_and_its_probability_the_confidence(predictor
     (result,) = predictor.predict([jpeg])
 
     assert result.label == bundle.facts.labels[int(result.probabilities.argmax())]
-    assert result.confidence == result.probabilities.max()
+    least, most = sorted(result.probabilities)
+    assert (result.confidence, result.margin) == (most, pytest.approx(most - least))
 
 
 def test_files_are_answered_in_order_and_a_missing_one_is_an_error(predictor, trained, tmp_path):

@@ -10,9 +10,10 @@ from tapetum.inference import wire
 from tapetum.inference.explain import Explanation
 from tapetum.inference.predictor import Prediction
 from tapetum.inference.showing import Question, Shown
+from tapetum.profile.sight import Sight
 
 PREDICTION = Prediction(
-    "cat", 60, 40, np.array([0.75, 0.25]), np.array([1.5, 0.4], np.float32), np.arange(3, dtype=np.float32), 0.01, 0.02
+    "cat", 60, 40, 0.75, 0.5, 0.01, 0.02, np.array([0.75, 0.25]), Sight(np.arange(12, dtype=np.float32))
 )
 
 
@@ -28,8 +29,8 @@ def test_a_prediction_arrives_as_it_was_sent():
     assert isinstance(arrived, Prediction)
     for name in ("label", "width", "height", "decode_s", "inference_s", "confidence", "margin"):
         assert getattr(arrived, name) == getattr(PREDICTION, name)
-    for name in ("probabilities", "logits", "features"):
-        np.testing.assert_array_equal(getattr(arrived, name), getattr(PREDICTION, name))
+    np.testing.assert_array_equal(arrived.probabilities, PREDICTION.probabilities)
+    np.testing.assert_array_equal(arrived.sight.row, PREDICTION.sight.row)
 
 
 @pytest.mark.parametrize("png", [b"", b"\x89PNG and more"])
@@ -53,10 +54,6 @@ def test_a_heat_map_that_does_not_add_up_is_refused(shape):
 
     with pytest.raises(ValueError, match=r"reshape|unpack|buffer"):
         wire.to_answer(frame)
-
-
-def test_the_margin_is_what_separates_the_first_from_the_second():
-    assert PREDICTION.margin == 0.5
 
 
 def test_a_picture_arrives_as_it_was_sent(rng):
@@ -136,8 +133,11 @@ def test_a_stream_that_ends_within_a_frame_has_none(cut):
     [
         b"GET / HTTP/1.1\r\n\r\n",
         wire.head({}, 0),
-        wire.head({"label": "cat", "width": 1, "height": 1, "decode_s": 0, "inference_s": 0, "shape": [2, 2, 2]}, 8)
-        + bytes(8),
+        *(
+            wire.head({"label": "cat", "width": 1, "height": 1, "classes": classes}, 48) + bytes(48)
+            for classes in (3, 0, -1)
+        ),
+        wire.head({"label": "cat", "width": 1, "height": 1, "classes": 1}, 64) + bytes(64),  # no whole sight
     ],
 )
 def test_what_is_no_answer_is_noticed(encoded):

@@ -13,7 +13,7 @@ PROGRAM = """
 import logging, sys
 from pathlib import Path
 import structlog
-from tapetum.logs import setup
+from tapetum.logs import context, setup
 from tapetum.settings import Settings
 
 setup.configure(Settings(log_format=sys.argv[1]))
@@ -28,9 +28,10 @@ log.debug("hidden")
 foreign.warning("port %d is taken", 8000)
 foreign.debug("hidden")
 log.info("odd", title="Katze – 猫", place=Path("bundle"), text="two\\nlines")
-with structlog.contextvars.bound_contextvars(request_id="r1"):
-    log.info("bound")
-    foreign.info("bound too")
+fields = context.FIELDS.set({"request_id": "r1"})
+log.info("bound")
+foreign.info("bound too")
+context.FIELDS.reset(fields)
 try:
     fail()
 except ZeroDivisionError:

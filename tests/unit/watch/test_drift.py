@@ -112,8 +112,8 @@ def test_what_no_hand_of_ours_would_send_is_left_out(drift, profile):
     feed(drift, profile, 1)
     good = Sight.from_row(rows(np.random.default_rng(0), profile.axes, 1)[0])
     shares = np.array([0.9, 0.1])
-    drift.observe(exchange(good._replace(place=np.full_like(good.place, np.nan)), shares))
-    drift.observe(exchange(good._replace(place=good.place[:3]), shares))
+    drift.observe(exchange(Sight(np.full_like(good.row, np.nan)), shares))
+    drift.observe(exchange(Sight(good.row[:-3]), shares))
     drift.observe(exchange(good, shares, label="unicorn"))
 
     assert drift.figures().predictions == 1

@@ -27,8 +27,8 @@ SURE = Record(
     "a", "/predict", "answered", 200, 1000, 0.0, 0.02, label="cat", confidence=0.9, margin=0.8, model="m", version="1"
 )
 UNSURE = replace(SURE, confidence=0.5, margin=0.0)
-TRAITS = Traits(*[0.5] * len(Traits._fields))
-UNLIKE, ALIKE = (replace(SURE, sight=Sight(TRAITS, strangeness, np.zeros(2))) for strangeness in (1.5, 0.5))
+TRAITS = [0.5] * len(Traits._fields)
+UNLIKE, ALIKE = (replace(SURE, sight=Sight(np.float32([*TRAITS, strangeness, 0, 0]))) for strangeness in (1.5, 0.5))
 JPEG = b"\xff\xd8" + bytes(1000)
 
 Open = Callable[..., Shelf]
