@@ -132,7 +132,7 @@ def _html(letter: _Letter) -> str:
     )
     items = "".join(f'<li style="margin:0 0 6px">{_marked(step)}</li>' for step in letter.steps)
     steps = f"""
-<tr><td style="padding:8px 24px 12px"><p style="margin:8px 0;font-weight:600">What to do</p>
+<tr><td style="padding:8px 24px 12px"><h2 style="margin:8px 0;font-size:15px;font-weight:600">What to do</h2>
 <ul style="margin:0;padding-left:20px">{items}</ul></td></tr>"""
     word, _, title = letter.subject.partition(" · ")[0].partition("] ")
     return f"""\
@@ -142,17 +142,18 @@ def _html(letter: _Letter) -> str:
 <style>@media (prefers-color-scheme:dark){{{_DARK}}}</style></head>
 <body class="ground" style="margin:0;padding:24px 12px;background:#f1f3f4;color:#202124;\
 font:15px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
-<table role="presentation" class="card" cellspacing="0" cellpadding="0" align="center" \
-style="width:100%;max-width:600px;border-collapse:separate;background:#ffffff;border:1px solid #dadce0;border-radius:8px">
+<div role="main"><table role="presentation" class="card" cellspacing="0" cellpadding="0" align="center" \
+style="width:100%;max-width:600px;border-collapse:separate;background:#ffffff;\
+border:1px solid #dadce0;border-radius:8px">
 <tr><td style="padding:14px 24px;background:{colour};color:#ffffff;border-radius:7px 7px 0 0">
 <div style="font-size:12px;letter-spacing:.08em">{escape(word.strip("["))}</div>
-<div style="font-size:19px;font-weight:600">{escape(title)}</div></td></tr>
+<h1 style="margin:0;font-size:19px;font-weight:600">{escape(title)}</h1></td></tr>
 <tr><td style="padding:20px 24px 12px"><p style="margin:0 0 14px;font-size:16px">{escape(letter.headline)}</p>
 <table role="presentation" cellspacing="0" cellpadding="0" style="font-size:14px">{facts}</table></td></tr>\
 {steps if letter.steps else ""}
 <tr><td class="soft" style="padding:12px 24px 16px;border-top:1px solid #e8eaed;font-size:12px;color:#5f6368">\
 {escape(letter.foot)}</td></tr>
-</table></body></html>
+</table></div></body></html>
 """
 
 
