@@ -55,7 +55,7 @@ def _statistics(found: Drifted) -> str:
         f'<p class="soft">Population stability, of features the squared maximum mean discrepancy. Of clean folders '
         f"{found.verdict.false_alarm_rate:.0%} at most have any of them beyond its threshold.</p>"
     )
-    return table(("statistic", "distance", "threshold", "", "in words"), rows, "") + note
+    return table(("statistic", "distance", "threshold", "result", "in words"), rows, "") + note
 
 
 def _classes(found: Drifted) -> str:
