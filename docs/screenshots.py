@@ -7,6 +7,7 @@ Debian's chromium must be installed. A service of its own is asked, at the pace 
 """
 
 import io
+import os
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ DOCS = Path(__file__).parent
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 920}}
-DARK: dict[str, Any] = {"viewport": {"width": 1280, "height": 1680}, "color_scheme": "dark"}
+DARK: dict[str, Any] = {"viewport": {"width": 1280, "height": 920}, "color_scheme": "dark"}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 800},
     "device_scale_factor": 2,
@@ -54,7 +55,7 @@ def main(bundle: Path, folder: Path) -> None:
         live = visit(DARK)
         live.get_by_role("link", name="Live").click()
         ask(pictures[:TRAFFIC], PAUSE_S)
-        photograph(live, "live")
+        photograph(live, "live", whole=True)
         for name, look in (("pictures", WIDE), ("phone", PHONE)):
             page = visit(look)
             show(page, pictures[3:6] if look is WIDE else pictures[3:4])
@@ -94,15 +95,15 @@ def show(page: Page, pictures: list[Path]) -> None:
     for number in range(min(HEATED, len(pictures))):
         cards.nth(number).get_by_role("button", name="Show where it looked").click()
         expect(cards.nth(number).locator("canvas")).to_be_visible(timeout=60_000)
-    page.mouse.move(1, 1)
     page.evaluate("document.activeElement.blur(); scrollTo(0, document.querySelector('.tools').offsetTop - 130)")
     if page.viewport_size and page.viewport_size["width"] >= WIDE["viewport"]["width"]:
         page.evaluate("scrollTo(0, 0)")
 
 
-def photograph(page: Page, name: str) -> None:
-    """What is on the screen."""
-    save(page.screenshot(), DOCS / f"page-{name}.png")
+def photograph(page: Page, name: str, whole: bool = False) -> None:
+    """What is on the screen, or the whole page."""
+    page.mouse.move(1, 1)
+    save(page.screenshot(full_page=whole), DOCS / f"page-{name}.png")
 
 
 def save(screenshot: bytes, target: Path) -> None:
@@ -120,7 +121,8 @@ def launch(playwright: Playwright) -> Browser:
 def service(bundle: Path) -> Iterator[None]:
     """A service of the bundle, from when it is ready until the block ends."""
     command = [sys.executable, "-m", "tapetum", "serve", str(bundle), "--port", str(PORT)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    calm = os.environ | {"TAPETUM_ALERT_FOR_S": "3600"}  # of a machine that computes much else, nothing fires meanwhile
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=calm)
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
             while client.get(f"{ADDRESS}/ready").status_code != httpx.codes.OK:

@@ -45,6 +45,7 @@ function toFrame(series: any, target: any, panel: any, index: number): DataFrame
     axisColorMode: 'text', scaleDistribution: { type: 'linear' }, spanNulls: false,
     ...defaults.custom,
     stacking: { mode: 'none', group: 'A', ...defaults.custom?.stacking },
+    lineStyle: changed['custom.lineStyle'] ?? { fill: 'solid' },
   };
   const config = { ...defaults, mappings: defaults.mappings ?? [], displayName: name, custom, ...changed };
   const frame = toDataFrame({

@@ -119,6 +119,9 @@ def _live(of: Target, rng: np.random.Generator, minute: float, *, is_sick: bool,
     of.see(metrics.REQUEST_TIME, wait, path="/predict")
     _compare(of, rng, minute, answered)
     _judge(of, minute)
+    _challenge(of, rng, minute, answered, is_sick=is_sick)
+    for outcome in ("swapped", "refused"):
+        of.add(metrics.RELOADS, 1 if minute == (48 if outcome == "refused" else 72) else 0, outcome=outcome)
     version = "a64bb83679af" if minute < 30 else "b0c2d1f4417e"
     for other in {"a64bb83679af", "b0c2d1f4417e"} - {version}:
         of.hide(metrics.MODEL, **_MODEL, version=other)
@@ -144,8 +147,11 @@ def _compare(of: Target, rng: np.random.Generator, minute: float, answered: int)
 
 def _judge(of: Target, minute: float) -> None:
     """What people said of its answers by then, and what it keeps."""
+    estimated = 0.955 + 0.004 * math.sin(minute / 9)
     of.show(metrics.TEST_ACCURACY, 0.962)
-    of.show(metrics.ESTIMATED, 0.955 + 0.004 * math.sin(minute / 9))
+    of.show(metrics.ESTIMATED, estimated)
+    of.show(metrics.ESTIMATED_HIGH, estimated + 0.009)
+    of.show(metrics.REFERENCE_ACCURACY, 0.96)
     for label, share in (("cat", 0.951), ("dog", 0.947)):
         of.show(metrics.ESTIMATED_CLASS, share, predicted_class=label)
     of.show(metrics.KEPT, 900 + int(3 * minute))
@@ -154,6 +160,20 @@ def _judge(of: Target, minute: float) -> None:
             of.show(metrics.JUDGED, start + int(growth * minute), predicted_class=label, outcome=outcome)
     for outcome, growth in (("right", 0.4), ("wrong", 0.03)):
         of.add(metrics.FEEDBACK, growth, outcome=outcome)
+
+
+def _challenge(of: Target, rng: np.random.Generator, minute: float, answered: int, *, is_sick: bool) -> None:
+    """What a challenger in the shadow says of a tenth of the pictures; an idle core is what it computes on."""
+    drawn = int(rng.binomial(answered, 0.1))
+    skipped = int(rng.binomial(drawn, 0.9 if is_sick else 0.08))
+    compared = drawn - skipped
+    of.show(metrics.SHADOW_UP, 1)
+    of.add(metrics.SHADOW_COMPARED, compared)
+    of.add(metrics.SHADOW_AGREED, int(rng.binomial(compared, 0.974 if minute < 45 else 0.955)))
+    for reason, number in (("busy", skipped), ("queue-full", int(rng.binomial(drawn, 0.02)))):
+        of.add(metrics.SHADOW_SKIPPED, number, reason=reason)
+    for role, usual in (("champion", 0.012), ("challenger", 0.0074)):
+        of.see(metrics.SHADOW_TIME, rng.lognormal(math.log(usual), 0.25, compared), role=role)
 
 
 def _hold(of: Target, rng: np.random.Generator, minute: float, wave: float, *, is_sick: bool, start: float) -> None:

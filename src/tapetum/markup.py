@@ -155,3 +155,8 @@ def _embedded(picture: Image.Image) -> str:
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def sure(share: float) -> str:
+    """How sure an answer is; never wholly, since no softmax is."""
+    return f"{share:.1%} sure" if share < 0.9995 else "over 99.9% sure"

@@ -219,7 +219,7 @@ def test_a_heat_map_is_shown_faded_asked_of_another_class_and_hidden(visit, brig
 
 def test_charts_follow_what_the_service_is_asked(visit, service, photos):
     page = visit()
-    page.get_by_role("link", name="Live").click()
+    page.get_by_role("status").get_by_role("link").click()
     classes = page.get_by_role("figure").filter(has=page.get_by_role("heading", name="Classes"))
     classes.get_by_text("Figures").click()
     before = service.client.get("/model-stats").json()["predictions"]
@@ -235,7 +235,24 @@ def test_charts_follow_what_the_service_is_asked(visit, service, photos):
     for name in ("Traffic", "Errors", "Latency", "Confidence", "Machine"):
         chart = page.get_by_role("figure").filter(has=page.get_by_role("heading", name=name))
         expect(chart.locator("svg rect.column, svg path[d^=M]").first).to_be_attached()
-    expect(page.get_by_role("row").filter(has_text="High Error Rate")).to_contain_text("above 5.0 %")
+    expect(page.get_by_role("row").filter(has_text="High Error Rate")).to_contain_text("fires above 5 %")
+
+
+def test_a_challenger_is_told_of_where_there_is_one(visit, service):
+    page = visit()
+    page.get_by_role("link", name="Live").click()
+    challenger = page.get_by_role("figure").filter(has=page.get_by_role("heading", name="Challenger"))
+    expect(page.locator("#looked")).to_contain_text("in the last")
+    expect(challenger).to_be_hidden()
+    times = {"champion": {"p50": 4.0, "p95": 8.0}, "challenger": {"p50": 2.0, "p95": 3.0}}
+    figures = {"agreement": 0.75, "compared": 20, "skipped": 3, "latency_ms": times, "trouble": None}
+    told = service.client.get("/model-stats").json() | {"shadow": figures | {"model": {"version": "gloomy"}}}
+
+    page.route("/model-stats", lambda route: route.fulfill(json=told))
+
+    expect(challenger).to_contain_text("75.0 %")
+    expect(challenger).to_contain_text("gloomy")
+    expect(challenger.get_by_role("listitem").filter(has_text="p95 challenger")).to_contain_text("3.0 ms")
 
 
 def test_the_model_card_is_told_and_the_report_opens_confined(visit, service):
@@ -290,7 +307,7 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, bright, 
     assert KEY not in closed.log.read_text()
 
     closed.process.kill()
-    expect(page.get_by_role("alert").filter(has_text="The service does not answer since")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="The service has not answered since")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="Service away")).to_be_visible()
 
 

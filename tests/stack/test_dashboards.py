@@ -84,8 +84,8 @@ def test_a_name_has_one_colour_on_all_dashboards():
     colours: dict[str, set[str]] = {}
     for param in PANELS:
         for override in param.values[0]["fieldConfig"]["overrides"]:
-            (chosen,) = override["properties"]
-            colours.setdefault(override["matcher"]["options"], set()).add(chosen["value"]["fixedColor"])
+            chosen = {each["id"]: each["value"] for each in override["properties"]}
+            colours.setdefault(override["matcher"]["options"], set()).add(chosen["color"]["fixedColor"])
 
     assert {"cat", "dog", "p50", "p95", "p99"} <= set(colours)
     assert {name: found for name, found in colours.items() if len(found) > 1} == {}

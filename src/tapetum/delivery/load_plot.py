@@ -29,10 +29,10 @@ def plot(loads: Sequence[Load], service: str, kind: Literal["svg", "png"]) -> by
                 axes.annotate(
                     f"{load.clients}",
                     (load.answered_per_s, least),
-                    (0, -14),
+                    (-6, -13),
                     textcoords="offset points",
                     color=SOFT,
-                    ha="center",
+                    ha="right",
                     fontsize=9,
                 )
         axes.set_yscale("log")

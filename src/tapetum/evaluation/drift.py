@@ -179,5 +179,5 @@ def shown(name: str, value: float) -> str:
     if name == "detail":
         return f"{2**value:.1f} levels from pixel to pixel"
     if name in ("brightness", "contrast", "warmth", "greenness"):
-        return f"{value:.0f} of 255"
+        return f"{round(value)} of 255"
     return f"{value:.1%}"

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from tapetum.evaluation.drawing import BLUE, ORANGE, Plot, draw, in_percent
 from tapetum.evaluation.drift import Drifted, conclusions, estimated, mark, sentence
 from tapetum.evaluation.drift import figure as number
-from tapetum.markup import document, figure, safe, table
+from tapetum.markup import document, figure, safe, sure, table
 from tapetum.profile.statistics import Seen
 from tapetum.profile.traits import Traits
 
@@ -34,7 +34,7 @@ def html(found: Drifted) -> str:
 def _pictures(found: Drifted) -> str:
     shown = list(zip(found.files, found.answers, found.window.confidence, strict=True))[:MOST_PICTURES]
     items = "\n".join(
-        f'<li class="one">{figure(file, file.name, f"{safe(answer)}, {share:.1%} sure<br>{safe(file.name)}")}</li>'
+        f'<li class="one">{figure(file, file.name, f"{safe(answer)}, {sure(share)}<br>{safe(file.name)}")}</li>'
         for file, answer, share in shown
     )
     return f'<ul class="groups">\n{items}\n</ul>'
@@ -55,7 +55,7 @@ def _statistics(found: Drifted) -> str:
         f'<p class="soft">Population stability, of features the squared maximum mean discrepancy. Of clean folders '
         f"{found.verdict.false_alarm_rate:.0%} at most have any of them beyond its threshold.</p>"
     )
-    return table(("statistic", "distance", "threshold", "", "in words"), rows, "") + note
+    return table(("statistic", "distance", "threshold", "result", "in words"), rows, "") + note
 
 
 def _classes(found: Drifted) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from tapetum.data.sample import Sample
 from tapetum.inference.explain import Explanation
 from tapetum.inference.overlay import draw
-from tapetum.markup import counted, figure, safe
+from tapetum.markup import counted, figure, safe, sure
 
 MOST_MISTAKES = 24
 MOST_CLASSES = 10  # with examples: a page of hundreds of pictures is looked at by nobody
@@ -86,10 +86,10 @@ def examples_section(
 def _answered(
     root: Path, sample: Sample, labels: tuple[str, ...], shares: np.ndarray, redraw: Redraw | None = None
 ) -> str:
-    answer, share = labels[shares.argmax()], f"{shares.max():.1%}"
+    answer, share = labels[shares.argmax()], sure(shares.max())
     if answer == sample.label:
-        said = f"{share} sure"
+        said = share
     else:
-        said = f'answer <span class="bad">{safe(answer)}</span>, {share} sure<br>truth {safe(sample.label)}'
+        said = f'answer <span class="bad">{safe(answer)}</span>, {share}<br>truth {safe(sample.label)}'
     alt = f"{sample.path}: {sample.label}, answered {answer}"
     return figure(root / sample.path, alt, f"{said}<br>{safe(sample.path)}", redraw=redraw)

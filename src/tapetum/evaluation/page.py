@@ -199,7 +199,14 @@ def _learning(epochs: Sequence[Epoch]) -> str:
     if not epochs:
         return "<p>The bundle holds no history: its model was trained elsewhere.</p>"
     seconds = sum(epoch.seconds for epoch in epochs)
-    return f"<p>{counted(len(epochs), 'epoch')} in {seconds:,.0f} s.</p>\n" + _plots(history.plots(epochs))
+    told = f"{counted(len(epochs), 'epoch')} in {seconds:,.0f} s"
+    if len(epochs) == 1:
+        only = epochs[0]
+        return (
+            f"<p>{told}: {only.val_accuracy:.2%} right on the validation part with a loss of {only.val_loss:.4f}, and "
+            f"{only.train_accuracy:.2%} with {only.train_loss:.4f} on the train part.</p>"
+        )
+    return f"<p>{told}.</p>\n" + _plots(history.plots(epochs))
 
 
 def _plots(drawn: Sequence[Plot]) -> str:

@@ -99,7 +99,9 @@ def recalls(scores: Scores) -> Plot:
         axes.set_yticks(rows, [f"{short(label)} ({entry.samples:,})" for label, entry in shown])
         axes.set(xlabel="Recall, with its 95 % interval", ylabel="Class (pictures)", ylim=(len(shown) - 0.4, -0.6))
         in_percent(axes.xaxis)
-        axes.set_xlim(max(0.0, found[:, 1].min() - 0.05), 1.02)
+        lowest = max(0.0, found[:, 1].min() - 0.05)
+        axes.set_xlim(lowest, 1.02)
+        axes.set_xticks([tick for tick in axes.get_xticks() if lowest <= tick <= 1])
         axes.grid(axis="x", color=LINE)
 
     hidden = f" The {MOST_BARS} weakest of {len(ranked)}." if len(ranked) > MOST_BARS else ""

@@ -104,7 +104,7 @@ def _times(figures: ShadowFigures) -> str:
         '<p class="soft">To decode and compute, of the same pictures. What the challenger waited for others, to whom '
         "it gives way, is left out.</p>"
     )
-    return table(("", "half within", "95 % within"), rows) + note
+    return table(("model", "half within", "95 % within"), rows) + note
 
 
 def _skipped(figures: ShadowFigures, skipped: Mapping[str, int]) -> str:

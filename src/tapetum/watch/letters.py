@@ -1,5 +1,6 @@
 """What alert mails say: as plain text, and the same as HTML."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -11,7 +12,13 @@ from tapetum.watch.alerting import Notice
 from tapetum.watch.rules import METRICS
 
 RUNBOOK = "docs/alerting.md"
-_COLOURS = {"critical": "#b3261e", "warning": "#9a5b00", "resolved": "#1b6e3c", "test": "#2f5d8a"}
+_COLOURS = {"critical": "#b3261e", "warning": "#9a5b00", "ticket": "#2f5d8a", "resolved": "#1b6e3c", "test": "#2f5d8a"}
+# Over the styles of the elements, which programs know that know no others.
+_DARK = (
+    ".ground{background:#16191c !important}"
+    ".card{background:#22262a !important;border-color:#3c4043 !important;color:#e8eaed !important}"
+    ".soft{color:#b0b6bc !important;border-color:#3c4043 !important}"
+)
 
 
 @dataclass(frozen=True)
@@ -119,30 +126,37 @@ def _html(letter: _Letter) -> str:
     colour = _COLOURS[letter.mood]
     weights = ["600"] + ["400"] * (len(letter.facts) - 1)
     facts = "".join(
-        f'<tr><td style="padding:3px 20px 3px 0;color:#5f6368;white-space:nowrap;vertical-align:top">'
+        f'<tr><td class="soft" style="padding:3px 20px 3px 0;color:#5f6368;white-space:nowrap;vertical-align:top">'
         f'{escape(name)}</td><td style="padding:3px 0;font-weight:{weight}">{escape(value)}</td></tr>'
         for (name, value), weight in zip(letter.facts.items(), weights, strict=True)
     )
-    items = "".join(f'<li style="margin:0 0 6px">{escape(step)}</li>' for step in letter.steps)
+    items = "".join(f'<li style="margin:0 0 6px">{_marked(step)}</li>' for step in letter.steps)
     steps = f"""
-<tr><td style="padding:8px 24px 12px"><p style="margin:8px 0;font-weight:600">What to do</p>
+<tr><td style="padding:8px 24px 12px"><h2 style="margin:8px 0;font-size:15px;font-weight:600">What to do</h2>
 <ul style="margin:0;padding-left:20px">{items}</ul></td></tr>"""
-    word, _, title = letter.subject.partition("] ")
+    word, _, title = letter.subject.partition(" · ")[0].partition("] ")
     return f"""\
 <!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(letter.subject)}</title></head>
-<body style="margin:0;padding:24px 12px;background:#f1f3f4;color:#202124;\
+<meta name="color-scheme" content="light dark"><title>{escape(letter.subject)}</title>
+<style>@media (prefers-color-scheme:dark){{{_DARK}}}</style></head>
+<body class="ground" style="margin:0;padding:24px 12px;background:#f1f3f4;color:#202124;\
 font:15px/1.5 -apple-system,'Segoe UI',Roboto,sans-serif">
-<table role="presentation" cellspacing="0" cellpadding="0" align="center" style="width:100%;max-width:600px;\
-border-collapse:separate;background:#ffffff;border:1px solid #dadce0;border-radius:8px">
+<div role="main"><table role="presentation" class="card" cellspacing="0" cellpadding="0" align="center" \
+style="width:100%;max-width:600px;border-collapse:separate;background:#ffffff;\
+border:1px solid #dadce0;border-radius:8px">
 <tr><td style="padding:14px 24px;background:{colour};color:#ffffff;border-radius:7px 7px 0 0">
 <div style="font-size:12px;letter-spacing:.08em">{escape(word.strip("["))}</div>
-<div style="font-size:19px;font-weight:600">{escape(title)}</div></td></tr>
+<h1 style="margin:0;font-size:19px;font-weight:600">{escape(title)}</h1></td></tr>
 <tr><td style="padding:20px 24px 12px"><p style="margin:0 0 14px;font-size:16px">{escape(letter.headline)}</p>
 <table role="presentation" cellspacing="0" cellpadding="0" style="font-size:14px">{facts}</table></td></tr>\
 {steps if letter.steps else ""}
-<tr><td style="padding:12px 24px 16px;border-top:1px solid #e8eaed;font-size:12px;color:#5f6368">\
+<tr><td class="soft" style="padding:12px 24px 16px;border-top:1px solid #e8eaed;font-size:12px;color:#5f6368">\
 {escape(letter.foot)}</td></tr>
-</table></body></html>
+</table></div></body></html>
 """
+
+
+def _marked(text: str) -> str:
+    """With what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -166,6 +166,15 @@ def test_a_model_trained_elsewhere_has_no_curves_and_says_so(make):
     assert "its model was trained elsewhere" in found.text
 
 
+def test_a_single_epoch_is_told_in_words(make):
+    found = make(measured(3), epochs=EPOCHS[:1])
+
+    assert titles(found) == PLOTS
+    assert (
+        f"1 epoch in {EPOCHS[0].seconds:.0f} s: {EPOCHS[0].val_accuracy:.2%} right on the validation part" in found.text
+    )
+
+
 def test_sizes_are_drawn_where_they_changed_while_training(make):
     grown = [epoch.model_copy(update={"size": 32 * epoch.epoch}) for epoch in EPOCHS]
 

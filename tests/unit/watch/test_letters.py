@@ -56,16 +56,17 @@ def test_its_end_says_how_long_it_lasted():
     assert "What to do" not in part(message, "plain")
 
 
+@pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("is_firing", [True, False])
-def test_html_says_what_the_text_says_and_obeys_no_name(is_firing):
-    message = written(is_firing)
+def test_html_says_what_the_text_says_and_obeys_no_name(is_firing, name):
+    message = written(is_firing, name)
 
     html = part(message, "html")
 
     assert message.get_content_type() == "multipart/alternative"
     assert "cats &lt;&amp; dogs&gt; on serving-01" in html
     assert "cats <&" not in html
-    assert all(fact in html for fact in ("12.7 %", "2026-11-22 07:29:57 UTC", "1 min 15 s"))
+    assert all(fact in html for fact in ("12.7 %", "2026-11-22 07:29:57 UTC", "1 min 15 s", RULES[name].severity))
     assert ("What to do" in html) is is_firing
 
 

@@ -37,11 +37,12 @@ export function lineChart({ title, note, lines, format, top, none }) {
  * Bars of shares from 0 to 1. `rows(look)` gives [name, share, text] for each; null or none is no data.
  * `values(look)` gives [name, text] of what stands above them, `none(look)` what to say without data.
  */
-export function barChart({ title, note, head, rows, none, values = () => [], most = Infinity, isUpright = false }) {
+export function barChart({ title, note, head, rows, none, values = () => [], most = Infinity, isUpright = false, isBroad = false }) {
   const now = h("dl", { class: "now" });
   const drawing = h("div", { class: "plot" });
   const table = figures(head);
   const element = panel(title, note, now, drawing, table.element);
+  element.classList.toggle("broad", isBroad);
 
   function show(looks) {
     const all = rows(looks.at(-1)) ?? [];
@@ -96,9 +97,8 @@ function plot(looks, lines, format, least, gapMs) {
     s("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(share * top), y2: y(share * top) }),
     s("text", { x: LEFT - 6, y: y(share * top) + 3.5, "text-anchor": "end" }, format(share * top).replace(".0 ", " ")),
   ]);
-  const minutes = Math.round(span / 6000) / 10;
   const times = [
-    s("text", { x: LEFT, y: HEIGHT - 5 }, `${minutes === 1 ? "a minute" : `${Number(minutes.toFixed(minutes < 3 ? 1 : 0))} minutes`} ago`),
+    s("text", { x: LEFT, y: HEIGHT - 5 }, `${span < 120_000 ? `${Math.round(span / 1000)} s` : `${Math.round(span / 60_000)} minutes`} ago`),
     s("text", { x: WIDTH - RIGHT, y: HEIGHT - 5, "text-anchor": "end" }, "now"),
   ];
   const drawn = lines.map((line, place) => trace(looks, line, place, x, y, gapMs)).reverse();

@@ -47,7 +47,7 @@ export function heatControls(card, labels) {
       fade();
       toggle.setAttribute("aria-pressed", "true");
       more.hidden = false;
-      said.textContent = `Yellow is what speaks most for ${label} in this picture.`;
+      said.textContent = `Yellow is what speaks most for ${label} in this picture.${isWhole(known.get(label)) ? "" : " The dark edge it does not see."}`;
     } catch (error) {
       if (card.gone.signal.aborted) return;
       if (!(error instanceof Refusal)) throw error;
@@ -74,6 +74,10 @@ async function fetchHeat(card, label, say) {
   const attempt = () => askJson(path, { method: "POST", body: card.file, signal: card.gone.signal });
   const wait = (refusal, seconds) => say(`${explain(refusal)[0]}. Trying again in ${seconds} s.`);
   return withKey(() => persist(attempt, wait, card.gone.signal));
+}
+
+function isWhole({ box: [left, top, right, bottom] }) {
+  return left + top < 0.01 && right + bottom > 1.99;
 }
 
 function draw({ heat, box }) {

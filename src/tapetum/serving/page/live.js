@@ -15,7 +15,7 @@ const share = (value) => percent(value, Math.abs(value * 100 - Math.round(value 
 
 const CHARTS = [
   lineChart({
-    title: "Traffic", note: "Requests a second; what watches the service is left out.", top: 1, none: NO_REQUESTS,
+    title: "Traffic", note: "Requests a second, without those of monitoring.", top: 1, none: NO_REQUESTS,
     format: number, lines: [{ name: "requests/s", of: (look) => look.api?.requests_per_s }],
   }),
   lineChart({
@@ -46,7 +46,7 @@ const CHARTS = [
       .map(([name, found]) => [name, found.share ?? 0, `${found.count} (${share(found.share)})`]),
   }),
   lineChart({
-    title: "Machine", note: "Shares of the processors and of the memory that the service may use.", top: 1, format: share,
+    title: "Machine", note: "Shares in use of what the service may use.", top: 1, format: share,
     none: "No data yet: the machine was not looked at.",
     lines: [
       { name: "processors", of: (look) => look.system?.cpu.share },
@@ -58,7 +58,7 @@ const CHARTS = [
 // Only of a service that tells of it.
 const DRIFT = barChart({
   title: "Drift", note: "How far what comes lies from the training data; drift begins at 1 ×, a full bar.",
-  head: ["Statistic", "Distance by threshold"], most: MOST_CLASSES,
+  head: ["Statistic", "Distance by threshold"], isBroad: true,
   none: ({ model }) => (model.drift.state === "no profile"
     ? "No data: the bundle has no profile of its training data."
     : `No data yet: ${count(model.drift.predictions, "prediction")} so far, and a verdict takes 500.`),
@@ -67,7 +67,28 @@ const DRIFT = barChart({
     .filter(([, { value }]) => value != null)
     .map(([name, { value, threshold }]) => [name.replaceAll("_", " "), value / threshold])
     .sort(([, one], [, other]) => other - one)
-    .map(([name, ratio]) => [name, Math.min(1, Math.max(0, ratio)), `${number(ratio)} ×`]),
+    .map(([name, ratio]) => [name, Math.min(1, Math.max(0, ratio)), `${ratio.toFixed(2)} ×`]),
+});
+
+// Only of a service that asks one.
+const CHALLENGER = barChart({
+  title: "Challenger", note: "Another model, asked about the same pictures, that never answers. Bars are the time to decode and compute.",
+  head: ["Model", "Time"], isBroad: true,
+  none: () => "No data yet: it was asked about no picture.",
+  values: ({ model: { shadow } }) => [
+    ["version", shadow.model.version],
+    ["the same class as the served model", percent(shadow.agreement)],
+    ["compared", number(shadow.compared)],
+    ["skipped", number(shadow.skipped)],
+    shadow.trouble ? ["not asked now", shadow.trouble] : null,
+  ].filter(Boolean),
+  rows: ({ model: { shadow } }) => {
+    const { champion, challenger } = shadow.latency_ms ?? {};
+    const slowest = Math.max(champion?.p95, challenger?.p95);
+    return champion && ["p50", "p95"].flatMap((quantile) =>
+      [["served", champion], ["challenger", challenger]].map(([who, times]) =>
+        [`${quantile} ${who}`, times[quantile] / slowest, milliseconds(times[quantile])]));
+  },
 });
 
 function values(verdict) {
@@ -78,7 +99,7 @@ function values(verdict) {
 
 /** Put the charts on the page. */
 export function wireLive() {
-  byId("charts").append(...[...CHARTS, DRIFT].map((chart) => chart.element));
+  byId("charts").append(...[...CHARTS, DRIFT, CHALLENGER].map((chart) => chart.element));
 }
 
 /** Draw what was seen so far. */
@@ -89,8 +110,10 @@ export function showLive(looks) {
   notice(now);
   if (!good.length) return;
   for (const chart of CHARTS) chart.show(good, GAP_MS);
-  DRIFT.element.hidden = !good.at(-1).model?.drift;
-  if (!DRIFT.element.hidden) DRIFT.show(good);
+  for (const [chart, of] of [[DRIFT, "drift"], [CHALLENGER, "shadow"]]) {
+    chart.element.hidden = !good.at(-1).model?.[of];
+    if (!chart.element.hidden) chart.show(good);
+  }
   byId("looked").textContent = describe(good.at(-1));
 }
 
@@ -98,18 +121,18 @@ function describe({ at, api, model, system }) {
   const parts = [
     api && `${count(api.requests, "request")} and ${count(model?.predictions ?? 0, "prediction")} in the last ${Math.round(api.covered_s)} s`,
     system && `${count(system.cpu.cores, "core")}${system.memory ? ` and ${bytes(system.memory.total_bytes)} of memory` : ""} on ${system.host}`,
-    `as of ${clock(at)}`,
   ];
-  return `${parts.filter(Boolean).join("; ")}.`;
+  return [...parts.filter(Boolean), `As of ${clock(at)}`].map((part) => `${part}.`).join(" ");
 }
 
 function notice({ refusals }) {
   const place = byId("live-notice");
   const isClosed = refusals.api?.kind === "unauthorised";
+  byId("charts").hidden = isClosed;
   if (!isClosed) place.replaceChildren();
   else if (!place.children.length) {
     place.append(h("div", { class: "notice" },
-      h("p", {}, "These figures are for who has a key; where there are keys of operators, for those."),
+      h("p", {}, "These figures are for who has a key; where there are keys of operators, for who has one of those."),
       h("button", { class: "quiet", type: "button", click: () => giveKey(refusals.api) }, "Enter a key")));
   }
 }

@@ -10,18 +10,20 @@ import { watch } from "./watch.js";
 import { clock, count } from "./words.js";
 
 const VIEWS = ["pictures", "live", "model"];
+const PARTS = { alerts: "live" }; // places within a view that a link leads to
 
 let version = null;
 
 function showView(hasMoved) {
-  const wanted = VIEWS.find((view) => location.hash === `#${view}`) ?? VIEWS[0];
-  if (!hasMoved || VIEWS.includes(location.hash.slice(1)) || !location.hash) {
+  const name = location.hash.slice(1);
+  const wanted = VIEWS.find((view) => view === (PARTS[name] ?? name)) ?? VIEWS[0];
+  if (!hasMoved || wanted !== VIEWS[0] || ["", VIEWS[0]].includes(name)) {
     for (const view of VIEWS) byId(`view-${view}`).hidden = view !== wanted;
     for (const link of document.querySelectorAll("nav a")) {
       if (link.hash === `#${wanted}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    if (hasMoved) byId(`${wanted}-title`).focus();
+    if (hasMoved) byId(`${PARTS[name] ? name : wanted}-title`).focus();
   }
 }
 
@@ -32,15 +34,16 @@ function showState({ at, isAway, refusals, ready, alerts, model }) {
   const [kind, words] = isAway ? ["bad", "Service away"]
     : refusals.ready?.status === 503 ? ["warn", "Not ready"]
     : reason ? ["warn", "Not ready"]
-    : fires ? ["bad", `${count(fires, "alert")} firing`]
+    : fires.length ? ["bad", `${count(fires.length, "alert")} firing`]
     : model?.health.verdict === "unhealthy" ? ["bad", "Unhealthy"]
     : model?.health.verdict === "degraded" ? ["warn", "Degraded"]
     : ready ? ["good", "Ready"] : ["soft", "A key is needed"];
   if (state.textContent !== words) state.textContent = words;
   state.className = `state ${kind}`;
-  state.title = reason ?? model?.health.reasons.join("; ") ?? "";
+  state.hash = fires.length ? "alerts" : "live";
+  state.title = reason ?? (fires.join(", ") || model?.health.reasons.join("; ") || "");
   const away = byId("away");
-  if (isAway && away.hidden) away.textContent = `The service does not answer since ${clock(at)}. This page goes on asking; what you see below is from before.`;
+  if (isAway && away.hidden) away.textContent = `The service has not answered since ${clock(at)}. This page goes on asking; what you see below is from before.`;
   away.hidden = !isAway;
 }
 

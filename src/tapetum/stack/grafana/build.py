@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as schema
 
-from tapetum.stack.grafana.colours import BAD, BY_NAME, OF_LABEL
+from tapetum.stack.grafana.colours import BAD, BY_NAME, DASHED, OF_LABEL
 from tapetum.stack.grafana.panels import Limits, Page, Panel, Row, Variable
 
 PanelBuilder = bigvalue.Panel | bargauge.Panel | timeseries.Panel
@@ -184,16 +184,20 @@ def _chart(panel: Panel) -> timeseries.Panel:
         dashed = common.GraphThresholdsStyleConfig().mode(looks.GraphThresholdsStyleMode.DASHED)
         built.thresholds_style(dashed)
     for name in _known(panel):
-        fixed = {"mode": "fixed", "fixedColor": BY_NAME[name]}
-        built.override_by_name(name, [schema.DynamicConfigValue(id_val="color", value=fixed)])
+        looks_of: dict[str, object] = {"color": {"mode": "fixed", "fixedColor": BY_NAME[name]}}
+        if name in DASHED:
+            looks_of["custom.lineStyle"] = {"fill": "dash", "dash": [6, 6]}
+        built.override_by_name(
+            name, [schema.DynamicConfigValue(id_val=what, value=value) for what, value in looks_of.items()]
+        )
     return built
 
 
 def _known(panel: Panel) -> Iterator[str]:
     """The names of lines that have a colour of their own."""
     for legend in panel.queries:
-        labels = re.findall(r"{{(\w+)}}", legend)
-        yield from [name for label in labels for name in OF_LABEL.get(label, ())] if labels else [legend]
+        label = re.search(r"{{(\w+)}}", legend)
+        yield from [legend.replace(label[0], name) for name in OF_LABEL.get(label[1], ())] if label else [legend]
 
 
 _KINDS: dict[str, Callable[[Panel], PanelBuilder]] = {"stat": _stat, "bars": _bars, "chart": _chart}

@@ -146,8 +146,9 @@ CONTAINER = Row(
         ),
         chart(
             "Processor of the Front",
-            "Cores that the process which speaks HTTP keeps busy, by replica. It has one: near 1 it is what limits.",
-            "none",
+            "Share of a core that the process which speaks HTTP keeps busy, by replica. It has one, so near 100 % it "
+            "is what limits.",
+            "percentunit",
             {"{{instance}}": rate(PROCESS_CPU)},
             limits=Limits(steps=((0.9, WARN),)),
             decimals=2,

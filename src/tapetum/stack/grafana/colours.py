@@ -23,6 +23,8 @@ BY_NAME = {
     # the example's classes
     "cat": BLUE,
     "dog": WARN,
+    "cat, estimated": BLUE,
+    "dog, estimated": WARN,
     # parts of an answer's time
     "wait": WARN,
     "decode": PURPLE,
@@ -36,6 +38,16 @@ BY_NAME = {
     # what a challenger says
     "the same class": BLUE,
     "compared": BLUE,
+    "champion p50": BLUE,
+    "champion p95": BLUE,
+    "challenger p50": PURPLE,
+    "challenger p95": PURPLE,
+    "busy": GREY,
+    "queue-full": WARN,
+    "down": BAD,
+    # what became of reloads
+    "swapped": GOOD,
+    "refused": BAD,
     # wanted and had
     "limit": PURPLE,
     "desired": GREY,
@@ -69,9 +81,9 @@ BY_NAME = {
     "buffers": WARN,
     # both ways
     "received": BLUE,
-    "sent": WARN,
+    "sent": PURPLE,
     "read": BLUE,
-    "written": WARN,
+    "written": PURPLE,
     # log lines by level
     "debug": GREY,
     "info": BLUE,
@@ -85,15 +97,23 @@ BY_NAME = {
     "broken-picture": BLUE,
     "not-ready": GREY,
     # mails and notifications
+    "email sent": PURPLE,
+    "email failed": BAD,
     "failed": BAD,
     "suppressed": GREY,
 }
+
+# Lines beside others of the same colour.
+DASHED = ("cat, estimated", "dog, estimated", "champion p95", "challenger p95")
 
 # Which of them the values of a label can be.
 OF_LABEL = {
     "predicted_class": ("cat", "dog"),
     "phase": ("Running", "Pending", "Failed", "Unknown", "Succeeded"),
     "type": ("overloaded", "deadline-passed", "internal-error", "broken-picture", "not-ready"),
-    "reason": ("overloaded", "deadline-passed"),
+    "reason": ("overloaded", "deadline-passed", "busy", "queue-full", "down", "failed"),
+    "outcome": ("right", "wrong", "swapped", "refused"),
+    "role": ("champion", "challenger"),
+    "integration": ("email",),
     "level": ("debug", "info", "warning", "error", "critical"),
 }

@@ -83,14 +83,14 @@ LOGGING = Row(
         chart(
             "Log Lines by Level",
             "Lines a second, by level.",
-            "short",
+            "suffix:/s",
             {"{{level}}": total(rate(LOG_LINES), by="level")},
             width=6,
         ),
         chart(
             "Lines a Destination Failed to Take",
             "Lines a second, by destination. A full disk or a dead syslog shows here, and predictions go on.",
-            "short",
+            "suffix:/s",
             {"{{handler}}": total(rate(LOG_HANDLER_ERRORS), by="handler")},
             width=6,
             empty="no destination",

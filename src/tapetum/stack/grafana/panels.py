@@ -8,7 +8,7 @@ from typing import Literal
 from tapetum.stack.alerts import AREAS
 from tapetum.stack.grafana.colours import BAD, BLUE, GOOD, WARN
 
-Unit = Literal["short", "percentunit", "s", "reqps", "bytes", "Bps", "celsius", "watt", "none"]
+Unit = Literal["short", "percentunit", "s", "reqps", "bytes", "Bps", "celsius", "watt", "suffix:/s", "none"]
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ CLASSES = Row(
                 "{{predicted_class}}": f"{total(rate(PREDICTIONS), by='predicted_class')} "
                 f"/ ignoring (predicted_class) group_left () ({total(rate(PREDICTIONS))} > 0)"
             },
+            width=6,
             highest=1,
             is_stacked=True,
             runbook="SkewedClasses",
@@ -154,6 +155,7 @@ CLASSES = Row(
             "Share of the predictions that were less confident than TAPETUM_LOW_CONFIDENCE.",
             "percentunit",
             {"unsure": ratio(total(rate(LOW_CONFIDENCE)), total(rate(PREDICTIONS)))},
+            width=6,
             limits=Limits(steps=((threshold("LowConfidence"), WARN),)),
             runbook="LowConfidence",
             empty=_NOBODY,
@@ -163,6 +165,7 @@ CLASSES = Row(
             "Time in the model for one picture, 95 % of them, by engine and device.",
             "s",
             {"{{engine}} on {{device}}": quantile(0.95, INFERENCE_TIME, by="engine, device")},
+            width=6,
             empty=_NOBODY,
         ),
         chart(
@@ -170,6 +173,7 @@ CLASSES = Row(
             "Reloads in ten minutes: swapped for the new bundle, or refused, and the model of before goes on.",
             "none",
             {"{{outcome}}": f"round({total(grown(RELOADS, window='10m'), by='outcome')})"},
+            width=6,
             decimals=0,
             runbook="ReloadRefused",
         ),
