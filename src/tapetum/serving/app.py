@@ -94,7 +94,7 @@ def create_app(
         feedback.expect(facts.labels, facts.version)
         drift.expect(facts.labels, facts.version, reference)
         if shadow is not None:
-            shadow.follow(facts)
+            shadow.follow(facts, opened.digest)
 
     model = Model(settings, on_failure, follow)
     shadow = _shadow(settings, model, instruments, holds_pictures=bool(access.to_administer))

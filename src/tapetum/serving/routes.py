@@ -12,6 +12,7 @@ from tapetum.inference.predictor import Prediction
 from tapetum.serving import classifying, problems, uploads
 from tapetum.serving.auth import predicting, probing
 from tapetum.serving.direct import Direct
+from tapetum.serving.edition import Edition
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.problems import MEDIA_TYPE, Problem
@@ -45,6 +46,12 @@ class ModelName(BaseModel):
     fingerprint: str | None = Field(
         description="SHA-256 over the pictures, labels and parts the model was made from; null where none are known."
     )
+
+
+class ServedModel(ModelName):
+    """A model that this service runs."""
+
+    digest: str = Field(description="SHA-256 of its bundle.json, which covers every file.")
 
 
 class Classification(BaseModel):
@@ -218,3 +225,9 @@ def _classified(prediction: Prediction, facts: Facts) -> dict[str, Any]:
 def name_of(facts: Facts) -> ModelName:
     """Which model it is."""
     return ModelName(name=facts.name, version=facts.version, fingerprint=facts.fingerprint)
+
+
+def served(edition: Edition) -> ServedModel:
+    """Which model it is whose hands are open."""
+    assert edition.opened is not None, "who asks knows that it is open"
+    return ServedModel(**dict(name_of(edition.facts)), digest=edition.opened.digest)
