@@ -104,23 +104,30 @@ TheInstruments = Annotated[Instruments, Depends(_instruments)]
 router = APIRouter()
 
 _PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
-_PICTURE = {"type": "string", "format": "binary"}
+_PICTURE = {
+    "type": "string",
+    "format": "binary",
+    "description": "The picture itself: JPEG, PNG, WebP, GIF, BMP or TIFF.",
+}
 
 
-def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
-    return {"multipart/form-data": {"schema": {"type": "object", "required": [field], "properties": {field: content}}}}
+def _form(field: str, content: dict[str, Any], said: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": [field], "properties": {field: content}, "description": said}
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def _described(content: dict[str, Any]) -> dict[str, Any]:
     """What OpenAPI says of a request whose body is read without FastAPI."""
-    seconds = {"type": "string", "example": "2.5"}
-    header = {"name": classifying.TIMEOUT, "in": "header", "required": False, "schema": seconds}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [classifying.TIMEOUT_HEADER]}
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
-ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
-_MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
+ONE = _described(_form(uploads.ONE, _PICTURE, "A form with the picture as a file.") | {"image/*": {"schema": _PICTURE}})
+_MANY = _described(
+    _form(
+        uploads.MANY, {"type": "array", "items": _PICTURE}, "A form with each picture as a file in its field `files`."
+    )
+)
 
 
 @router.get("/health", dependencies=[Depends(probing)])
