@@ -154,6 +154,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # manual.py has it: FastAPI's loads scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # to http:// behind a balancer that ends TLS, whither a key would follow in the clear
         # A request is counted, and sent as a span, of its Exchange: never by FastAPI a second time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
