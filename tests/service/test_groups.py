@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from tapetum.inference import golden, hand
 from tapetum.inference.engine import Outputs, open_engine
 from tapetum.inference.hand import Plan
 from tapetum.inference.hands import ProcessHand
-from tapetum.inference.pool import Pool
+from tapetum.inference.pool import WATCH_S, Pool
 from tapetum.inference.predictor import Picture, Prediction, Predictor
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
@@ -133,6 +134,22 @@ async def test_a_picture_that_is_lined_up_survives_what_it_stands_behind(bundle_
         found = await answers(pool, pictures)
 
     assert [type(one) for one in found] == [Prediction] * group + [WorkerLost] * group + [Prediction] * 4
+
+
+@pytest.mark.anyio
+async def test_no_worker_is_blamed_for_what_a_pause_of_the_machine_took(bundle_path, bright):
+    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    others = set(listed.read_text().split())
+    async with opened(bundle_path, group=1, hang_s=1.5) as pool:
+        children = set(listed.read_text().split()) - others
+        await answers(pool, [bright])
+        with frozen([int(child) for child in children]):
+            (job,) = pool.submit([bright])
+            time.sleep(2)  # which is the pause: neither the front nor its worker gets on
+            await asyncio.sleep(3 * WATCH_S)  # and the worker is the last to go on
+
+        assert isinstance(await job.answer, Prediction)
+        assert (len(children), pool.status.replaced) == (1, 0)
 
 
 @pytest.mark.anyio

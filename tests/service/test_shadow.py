@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from running import Service, frozen, post, running, serve_command
 
 from tapetum import bundle as bundles
+from tapetum import files
 from tapetum.scores import wilson
 
 KEY = {"X-API-Key": "an-operator-key-of-night-shift"}
@@ -153,6 +154,7 @@ def test_the_champion_answers_and_the_challenger_is_compared(shadow, challenger,
         "name": answers[0]["model"]["name"],
         "version": "gloomy",
         "fingerprint": answers[0]["model"]["fingerprint"],
+        "digest": files.sha256(challenger / "bundle.json"),
     }
     expected = wilson(3, 5)
     assert (told["compared"], told["skipped"], told["agreement"]) == (5, 0, 0.6)
@@ -254,7 +256,7 @@ def test_a_reload_of_the_champion_keeps_it_where_the_classes_are_the_same(
     shadow = Shadowed(service)
     shadow.compare(dark)
 
-    amended(own_bundle, version="new")
+    amended(own_bundle, title="A copy of the same weights")
     assert service.client.post("/admin/reload", headers=KEY).status_code == 200
     fresh = shadow.told()
     shadow.compare(dark)

@@ -112,7 +112,7 @@ def _checks(candidate: Bundle, incumbent: Bundle | None, demands: Demands, advan
         checks += costs.checks(ours, theirs, rival.name, rules)
         advance("measure", 1, 1)
     if demands.shadow is not None:
-        checks += shadowed.checks(demands.shadow, candidate.facts, incumbent.facts if incumbent else None, rules)
+        checks += shadowed.checks(demands.shadow, candidate, incumbent, rules)
     return checks
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 
-from tapetum.bundle import Facts
+from tapetum import bundle as bundles
+from tapetum.bundle import Bundle
 from tapetum.errors import ResourceError, ServiceError
 from tapetum.evaluation.gate import Check
 from tapetum.recipe import Gate
@@ -32,14 +33,16 @@ def ask(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
     return stats
 
 
-def checks(stats: Mapping[str, Any], challenger: Facts, champion: Facts | None, rules: Gate) -> list[Check]:
-    """That the service ran the challenger behind the champion, for long enough, and how often they agreed."""
+def checks(stats: Mapping[str, Any], challenger: Bundle, champion: Bundle | None, rules: Gate) -> list[Check]:
+    """That the service ran the challenger behind the champion, for long enough, and how often they agreed.
+
+    A model is known by its bundle's digest: a copy in int8 has the name, the version and the pictures of its source.
+    """
     shadow = stats.get("shadow") or {}
-    served, ran = stats["model"], shadow.get("model")
     compared, agreement = shadow.get("compared", 0), shadow.get("agreement")
     interval = ", ".join(f"{bound:.4f}" for bound in shadow.get("agreement_interval") or ())
     found = [
-        Check("model in shadow", ran == _name(challenger), _said(ran), _said(_name(challenger))),
+        _is("model in shadow", shadow.get("model"), challenger),
         Check(
             "pictures compared in shadow",
             compared >= rules.shadow_pictures,
@@ -54,16 +57,18 @@ def checks(stats: Mapping[str, Any], challenger: Facts, champion: Facts | None, 
         ),
     ]
     if champion is not None:
-        found.insert(0, Check("model in front of it", served == _name(champion), _said(served), _said(_name(champion))))
+        found.insert(0, _is("model in front of it", stats["model"], champion))
     return found
 
 
-def _name(facts: Facts) -> dict[str, str | None]:
-    """A model as the service names it."""
-    return {"name": facts.name, "version": facts.version, "fingerprint": facts.fingerprint}
+def _is(check: str, said: Mapping[str, str | None] | None, bundle: Bundle) -> Check:
+    """Whether the model that a service names is that of a bundle."""
+    digest = bundles.digest(bundle)
+    said = said or {}
+    found = _named(said.get("name"), said.get("version"), said.get("digest")) if said else "none"
+    demanded = _named(bundle.facts.name, bundle.facts.version, digest)
+    return Check(check, said.get("digest") == digest, found, demanded)
 
 
-def _said(name: Mapping[str, str | None] | None) -> str:
-    if not name:
-        return "none"
-    return f"{name.get('name')} {name.get('version')} of pictures {(name.get('fingerprint') or 'unknown')[:12]}"
+def _named(name: str | None, version: str | None, digest: str | None) -> str:
+    return f"{name} {version} with the digest {(digest or 'unknown')[:12]}"

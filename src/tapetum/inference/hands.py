@@ -50,6 +50,9 @@ class Hand(Protocol):
     def busy_s(self) -> float:
         """For how long what is at hand has been computed; 0 where there is nothing."""
 
+    def excuse(self, seconds: float) -> None:
+        """Do not count the last `seconds`, in which the front stood still and nobody could be heard."""
+
     def memory_bytes(self) -> int:
         """What it holds of its own; 0 where it shares the front's."""
 
@@ -146,6 +149,10 @@ class ProcessHand:
     def busy_s(self) -> float:
         """For how long what is at hand has been computed; 0 where there is nothing."""
         return monotonic() - self._since if self.jobs else 0.0
+
+    def excuse(self, seconds: float) -> None:
+        """Begin to count so much later."""
+        self._since = min(self._since + seconds, monotonic())
 
     def memory_bytes(self) -> int:
         """Resident memory of the process."""

@@ -227,8 +227,10 @@ class Pool:
     async def _watch(self) -> None:
         """Look after what no hand can tell of itself: that it stands still, or has grown."""
         while True:
+            began = perf_counter()
             await asyncio.sleep(WATCH_S)
             for hand in self._hands:
+                hand.excuse(perf_counter() - began - WATCH_S)  # as long as a machine that was paused, say
                 if hand.next and hand.busy_s() > _HELD_UP_S:
                     self.predictions.take_back(hand.next)
                     self._dispatch()

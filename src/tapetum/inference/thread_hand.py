@@ -59,6 +59,9 @@ class ThreadHand:
         """Always 0: a thread cannot be ended, so nobody needs to know."""
         return 0.0
 
+    def excuse(self, seconds: float) -> None:
+        """Not needed: nothing is counted."""
+
     def memory_bytes(self) -> int:
         """Always 0: it is the front's."""
         return 0

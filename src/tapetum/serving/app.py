@@ -94,7 +94,7 @@ def create_app(
         feedback.expect(facts.labels, facts.version)
         drift.expect(facts.labels, facts.version, reference)
         if shadow is not None:
-            shadow.follow(facts)
+            shadow.follow(facts, opened.digest)
 
     model = Model(settings, on_failure, follow)
     shadow = _shadow(settings, model, instruments, holds_pictures=bool(access.to_administer))
@@ -154,6 +154,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # manual.py has it: FastAPI's loads scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # to http:// behind a balancer that ends TLS, whither a key would follow in the clear
         # A request is counted, and sent as a span, of its Exchange: never by FastAPI a second time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

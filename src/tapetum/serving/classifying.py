@@ -15,6 +15,13 @@ from tapetum.serving.record import Outcome
 from tapetum.serving.uploads import Hold
 
 TIMEOUT = "X-Request-Timeout"
+TIMEOUT_HEADER = {  # as OpenAPI has it
+    "name": TIMEOUT,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "example": "2.5"},
+    "description": "Time that the caller allows, in seconds or as `500ms`; at most TAPETUM_REQUEST_TIMEOUT_S.",
+}
 GONE = "tapetum.gone"  # in the scope: a future that is done when the client has hung up
 _TIMEOUT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(ms|s)?")
 

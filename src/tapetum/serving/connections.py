@@ -159,7 +159,6 @@ class Connection(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         if self._leaves(cycle):
-            self._stop()
             self.transport.close()
         cycle.on_response()
 
@@ -172,6 +171,12 @@ class Connection(HttpToolsProtocol):
         """The door was closed: whoever is idle goes, and a request whose head has begun is still taken."""
         if not self._in_head:
             super().shutdown()
+
+    def on_response_complete(self) -> None:
+        """An answer has ended, perhaps the last one."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._part()
 
     def pause_writing(self) -> None:
         """The client does not read: cut it off unless it goes on soon."""
@@ -232,7 +237,13 @@ class Connection(HttpToolsProtocol):
             scope = cast(Scope, self.cycle.scope)
             sent = self._answer(scope, kind, detail)
             scope["state"]["refusal"] = Refusal(kind.status, kind.slug, sent)
+        self._part()
+
+    def _part(self) -> None:
+        """Hang up; who does not read what is left is cut off, however little that is."""
+        self._stop()
         self.transport.close()
+        self._timer = self.loop.call_later(self._limits.body_s, self.transport.abort)
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
         """Write a problem; the bytes of its body."""

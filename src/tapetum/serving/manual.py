@@ -3,6 +3,7 @@
 The page that FastAPI brings loads its scripts from another host, which this service promises nobody.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +58,7 @@ def _routes(described: dict[str, Any]) -> Iterator[str]:
     for path, methods in described["paths"].items():
         for method, route in methods.items():
             yield f"<h2><code>{method.upper()} {safe(path)}</code></h2>"
-            yield f"<p>{safe(route.get('description', route.get('summary', '')))}</p>"
+            yield f"<p>{_marked(route.get('description', route.get('summary', '')))}</p>"
             rows = [*_taken(route), *_answered(route)]
             yield table(("where", "what", "meaning"), rows, kind="")
 
@@ -66,16 +67,26 @@ def _taken(route: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Parameters and bodies: where they stand, their names, what they mean."""
     for parameter in route.get("parameters", ()):
         said = parameter.get("description", "") + (" Needed." if parameter.get("required") else "")
-        yield safe(parameter["in"]), f"<code>{safe(parameter['name'])}</code>", safe(said.strip())
+        yield safe(parameter["in"]), f"<code>{safe(parameter['name'])}</code>", _marked(said.strip())
     for kind, content in route.get("requestBody", {}).get("content", {}).items():
-        yield "body", f"<code>{safe(kind)}</code>", safe(content.get("schema", {}).get("description", ""))
+        schema = content["schema"]
+        yield "body", f"<code>{safe(kind)}</code>", _marked(schema.get("description", ""))
+        for name, field in schema.get("properties", {}).items():
+            if "description" in field:
+                yield "field of it", f"<code>{safe(name)}</code>", _marked(field["description"])
 
 
 def _answered(route: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Answers: their statuses, their types; what is wrong stands in the `detail` of a problem itself."""
+    """Answers: their types, and their statuses with what they mean; a problem's `detail` says what is wrong."""
     by_kinds: dict[str, list[str]] = {}
     for status, answer in sorted(route["responses"].items()):
         kinds = ", ".join(f"<code>{safe(kind)}</code>" for kind in answer.get("content", {}))
-        by_kinds.setdefault(kinds, []).append(safe(status))
+        meaning = "" if status == "200" else f" {answer['description'].removesuffix('.')}"
+        by_kinds.setdefault(kinds, []).append(_marked(f"{status}{meaning}"))
     for kinds, statuses in by_kinds.items():
-        yield "answer", kinds, ", ".join(statuses)
+        yield "answer", kinds, "; ".join(statuses)
+
+
+def _marked(text: str) -> str:
+    """Text as HTML, with what stands in backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", safe(text))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from tapetum.serving.auth import observing
 from tapetum.serving.feedback_routes import TheFeedback
 from tapetum.serving.problems import MEDIA_TYPE, Problem
-from tapetum.serving.routes import ModelName, TheModel, name_of
+from tapetum.serving.routes import ServedModel, TheModel, served
 from tapetum.serving.shadow import ShadowFigures
 from tapetum.serving.shadow_routes import TheShadow
 from tapetum.watch.drift import Drift, DriftFigures
@@ -31,7 +31,7 @@ class LastReload(BaseModel):
 class ModelStats(ModelFigures):
     """Pictures of the window since this model is served, what it said of them, and which model that is."""
 
-    model: ModelName | None = Field(description="null until it is loaded.")
+    model: ServedModel | None = Field(description="null until it is loaded.")
     device: str | None = Field(description="Where it computes; null until it is loaded.")
     last_reload: LastReload | None = Field(description="null where there was none.")
     test_accuracy: Number | None = Field(
@@ -93,7 +93,7 @@ async def model_stats(
     last = model.last_reload
     return ModelStats(
         **dict(figures),
-        model=name_of(model.facts) if model.is_loaded else None,
+        model=served(model.edition) if model.is_loaded else None,
         device=model.device,
         drift=drift.figures(),
         last_reload=last and LastReload(at=last.at, swapped=last.reason is None, reason=last.reason),

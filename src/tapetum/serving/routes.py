@@ -12,6 +12,7 @@ from tapetum.inference.predictor import Prediction
 from tapetum.serving import classifying, problems, uploads
 from tapetum.serving.auth import predicting, probing
 from tapetum.serving.direct import Direct
+from tapetum.serving.edition import Edition
 from tapetum.serving.instruments import Instruments
 from tapetum.serving.lifecycle import Model
 from tapetum.serving.problems import MEDIA_TYPE, Problem
@@ -45,6 +46,12 @@ class ModelName(BaseModel):
     fingerprint: str | None = Field(
         description="SHA-256 over the pictures, labels and parts the model was made from; null where none are known."
     )
+
+
+class ServedModel(ModelName):
+    """A model that this service runs."""
+
+    digest: str = Field(description="SHA-256 of its bundle.json, which covers every file.")
 
 
 class Classification(BaseModel):
@@ -97,23 +104,30 @@ TheInstruments = Annotated[Instruments, Depends(_instruments)]
 router = APIRouter()
 
 _PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
-_PICTURE = {"type": "string", "format": "binary"}
+_PICTURE = {
+    "type": "string",
+    "format": "binary",
+    "description": "The picture itself: JPEG, PNG, WebP, GIF, BMP or TIFF.",
+}
 
 
-def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
-    return {"multipart/form-data": {"schema": {"type": "object", "required": [field], "properties": {field: content}}}}
+def _form(field: str, content: dict[str, Any], said: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": [field], "properties": {field: content}, "description": said}
+    return {"multipart/form-data": {"schema": schema}}
 
 
 def _described(content: dict[str, Any]) -> dict[str, Any]:
     """What OpenAPI says of a request whose body is read without FastAPI."""
-    seconds = {"type": "string", "example": "2.5"}
-    header = {"name": classifying.TIMEOUT, "in": "header", "required": False, "schema": seconds}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [header]}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [classifying.TIMEOUT_HEADER]}
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 408, 413, 415, 422, 500, 503, 504), _PROBLEM)
-ONE = _described(_form(uploads.ONE, _PICTURE) | {"image/*": {"schema": _PICTURE}})
-_MANY = _described(_form(uploads.MANY, {"type": "array", "items": _PICTURE}))
+ONE = _described(_form(uploads.ONE, _PICTURE, "A form with the picture as a file.") | {"image/*": {"schema": _PICTURE}})
+_MANY = _described(
+    _form(
+        uploads.MANY, {"type": "array", "items": _PICTURE}, "A form with each picture as a file in its field `files`."
+    )
+)
 
 
 @router.get("/health", dependencies=[Depends(probing)])
@@ -218,3 +232,9 @@ def _classified(prediction: Prediction, facts: Facts) -> dict[str, Any]:
 def name_of(facts: Facts) -> ModelName:
     """Which model it is."""
     return ModelName(name=facts.name, version=facts.version, fingerprint=facts.fingerprint)
+
+
+def served(edition: Edition) -> ServedModel:
+    """Which model it is whose hands are open."""
+    assert edition.opened is not None, "who asks knows that it is open"
+    return ServedModel(**dict(name_of(edition.facts)), digest=edition.opened.digest)

@@ -22,7 +22,7 @@ from tapetum.inference.predictor import Prediction
 from tapetum.inference.showing import Answer
 from tapetum.serving.edition import Edition
 from tapetum.serving.instruments import Instruments, Reading
-from tapetum.serving.routes import ModelName, name_of
+from tapetum.serving.routes import ServedModel, served
 from tapetum.settings import Settings
 from tapetum.watch.comparison import Comparison, Disagreement, PairedTimes, Said, compute_s_of
 from tapetum.watch.figures import Figures, Number
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 class ShadowFigures(Figures):
     """The challenger beside the served model, since both are there."""
 
-    model: ModelName = Field(description="The challenger.")
+    model: ServedModel = Field(description="The challenger.")
     share: float = Field(description="TAPETUM_SHADOW_SHARE.")
     trouble: str | None = Field(description="Why nothing is compared at present; null where it is.")
     compared: int = Field(description="Pictures that both answered.")
@@ -79,6 +79,7 @@ class Shadow:
         self.comparison = new_comparison()
         self.skipped = dict.fromkeys(REASONS, 0)
         self.champion: Facts | None = None
+        self._champion_digest = ""
         self._compared = self._agreed = 0
         self._is_calm = is_calm
         self._new_comparison = new_comparison
@@ -121,11 +122,11 @@ class Shadow:
         machine.yield_processors(self._hand.pid)
         log.info("a challenger is asked too", name=challenger.name, version=challenger.version, share=self.share)
 
-    def follow(self, champion: Facts) -> None:
-        """Compare with this model from now on; what was compared with another counts no more."""
-        if self.champion is not None and self.champion.version != champion.version:
+    def follow(self, champion: Facts, digest: str) -> None:
+        """Compare with the model of this digest from now on; what was compared with another counts no more."""
+        if digest != self._champion_digest:
             self.comparison = self._new_comparison()
-        self.champion = champion
+        self.champion, self._champion_digest = champion, digest
         if champion.labels != self.facts.labels:
             log.warning("the challenger is asked no more", reason=self.trouble)
 
@@ -157,7 +158,7 @@ class Shadow:
         """How they compare by now."""
         comparison = self.comparison
         return ShadowFigures(
-            model=name_of(self.facts),
+            model=served(self._edition),
             share=self.share,
             trouble=self.trouble,
             compared=comparison.compared,

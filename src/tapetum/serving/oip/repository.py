@@ -36,7 +36,8 @@ def _body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
 
 
-_PARAMETERS = _body({"type": "object", "properties": {"parameters": {"type": "object"}}})
+_NOTHING = "Nothing, or an object whose `parameters` are empty."
+_PARAMETERS = _body({"type": "object", "properties": {"parameters": {"type": "object"}}, "description": _NOTHING})
 
 router = APIRouter(
     prefix="/v2/repository",

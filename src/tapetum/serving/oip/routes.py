@@ -1,14 +1,13 @@
 """The Open Inference Protocol, version 2 (KServe's), over HTTP: thin shells round the model.
 
-https://github.com/kserve/open-inference-protocol, with the extensions
-binary_tensor_data and classification of Triton's.
+https://github.com/kserve/open-inference-protocol, with Triton's binary_tensor_data and classification.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel
 
 from tapetum import __version__
@@ -57,11 +56,15 @@ class ModelReady(Ready):
     name: str
 
 
-async def _model(model: TheModel, name: str) -> ModelMetadata:
+_Name = Annotated[str, Path(description="The bundle's name, or that with `-tensor` for pixels instead of files.")]
+_Version = Annotated[str, Path(description="The version that is served.")]
+
+
+async def _model(model: TheModel, name: _Name) -> ModelMetadata:
     return models.find(model.facts, name)
 
 
-async def _version(model: TheModel, name: str, version: str) -> ModelMetadata:
+async def _version(model: TheModel, name: _Name, version: _Version) -> ModelMetadata:
     return models.find(model.facts, name, version)
 
 
@@ -97,12 +100,20 @@ _REQUEST = {
         "required": True,
         "content": {
             _JSON: {"schema": _inlined(InferenceRequest.model_json_schema())},
-            _BYTES: {"schema": {"type": "string", "format": "binary"}},
+            _BYTES: {
+                "schema": {"type": "string", "format": "binary", "description": "The JSON and then the input's bytes."}
+            },
         },
     },
     "parameters": [
-        {"name": JSON_SIZE, "in": "header", "required": False, "schema": {"type": "string", "example": "180"}},
-        {"name": classifying.TIMEOUT, "in": "header", "required": False, "schema": {"type": "string", "example": "2"}},
+        {
+            "name": JSON_SIZE,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "example": "180"},
+            "description": "Bytes of the JSON, where the body goes on; 0 where the body is the input alone.",
+        },
+        classifying.TIMEOUT_HEADER,
     ],
 }
 
