@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tapetum.cli.tables import printable
 from tapetum.errors import Interrupted, TapetumError
 
 SAID_NO, IMPOSSIBLE, BUG, INTERRUPTED, PIPE_CLOSED = 1, 2, 70, 130, 141
@@ -50,7 +51,8 @@ def end(error: BaseException, asked: int | None) -> int:
         return IMPOSSIBLE
     code, line = _told(error, asked)
     listed = isinstance(error, TapetumError)
-    click.echo(line if listed else " ".join(line.split()), err=True)
+    for part in line.splitlines() if listed else [" ".join(line.split())]:
+        click.echo(printable(part), err=True)
     return code
 
 

@@ -86,7 +86,7 @@ def _copy(folder: Path, limit: int | None, target: Path, kept: Path, advance: Ad
     left_out = set() if limit is None else surplus(folder, limit)
 
     def ignored(place: str, names: list[str]) -> set[str]:
-        above = {os.path.realpath(each) for each in (place, *Path(place).parents)}
+        above = {os.path.realpath(each) for each in (Path(place), *Path(place).parents)}
         paths = {name: Path(place, name) for name in names}
         return {name for name, path in paths.items() if path in left_out or _has_no_copy(path, above)}
 
