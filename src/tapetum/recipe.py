@@ -14,10 +14,7 @@ from tapetum.image import Positive, Preprocess, Share
 from tapetum.registry import did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
-Epochs = Annotated[int, Field(ge=1, le=100_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-# YAML's own, and what it lets through: no UTF-8, a 13th month, thousands of digits or of brackets.
-_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # it lets through a 13th month and endless brackets
 
 
 # A new last layer on what a model of ImageNet sees, whose pictures were prepared like this.
@@ -73,7 +70,7 @@ class Augment(_Section):
 class Train(_Section):
     """The loop: a linear warm-up, then a cosine down to zero."""
 
-    epochs: Annotated[Epochs, Field(description="Times every picture is seen.")] = 10
+    epochs: Annotated[Count, Field(le=100_000, description="Times every picture is seen.")] = 10
     batch_size: Annotated[Count, Field(description="Pictures a step, over all processes.")] = 32
     sizes: tuple[Annotated[int, Field(ge=8, le=4096)], ...] = Field(
         (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
@@ -96,7 +93,7 @@ class Train(_Section):
     precision: Annotated[Literal["auto", "fp32", "bf16"], Field(description="auto takes bf16 where it is fast.")] = (
         "auto"
     )
-    seed: Annotated[Seed, Field(description="The same one gives the same weights.")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="The same one gives the same weights.")] = 0
 
 
 class Gate(_Section):
