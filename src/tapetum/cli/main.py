@@ -90,7 +90,7 @@ def main() -> None:
     """Run the command line and end the process."""
     # They are none where they were closed, as by `>&-`.
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # as above
     interrupts, wishes = Interrupts(), ending.Wishes()
     interrupts.watch()
     try:
