@@ -32,17 +32,9 @@ from tapetum.scores import Scores
 
 SCHEMA_VERSION = 1
 Precision = Literal["fp32", "bf16", "int8"]
-FACTS, GRAPH, INT8_GRAPH, WEIGHTS, ANSWERS, PREDICTIONS, HISTORY, CARD, REPORT = (
-    "bundle.json",
-    "model.onnx",
-    "model.int8.onnx",
-    "weights.safetensors",
-    "golden/answers.npz",
-    "predictions.json",
-    "history.json",
-    "MODEL_CARD.md",
-    "report.html",
-)
+FACTS, GRAPH, INT8_GRAPH, WEIGHTS = "bundle.json", "model.onnx", "model.int8.onnx", "weights.safetensors"
+ANSWERS, PREDICTIONS, HISTORY = "golden/answers.npz", "predictions.json", "history.json"
+CARD, REPORT = "MODEL_CARD.md", "report.html"
 _REQUIRED = (GRAPH, WEIGHTS, ANSWERS)
 
 
@@ -143,12 +135,12 @@ def load(path: Path) -> Bundle:
         content = json.loads(source.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BundleError(f"{path} is not a bundle: it has no {FACTS}; `tapetum train` makes one") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{source} cannot be read: {error}") from error
     if not isinstance(content, dict) or "schema_version" not in content:
         raise BundleError(f"{source} has no schema_version, so it was not written by Tapetum: make the bundle anew")
     version = content["schema_version"]
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise BundleError(
             f"{source} has schema version {version!r}, and this Tapetum reads up to {SCHEMA_VERSION}: "
             "install a newer Tapetum"
@@ -239,12 +231,19 @@ def _verify(bundle: Bundle) -> None:
             raise BundleError(f"{bundle.path / FACTS} lists no {name}: the bundle is incomplete; make it anew")
     for name, expected in recorded.items():
         file = bundle.path / name
-        if not file.resolve().is_relative_to(bundle.path.resolve()):
+        try:
+            is_inside, is_there = file.resolve().is_relative_to(bundle.path.resolve()), file.is_file()
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{bundle.path / FACTS} lists {name[:60]!r}, which cannot name a file") from error
+        if not is_inside:
             raise BundleError(f"{bundle.path / FACTS} lists {name!r}, which lies outside the bundle")
-        if not file.is_file():
+        if not is_there:
             raise BundleError(f"{file} is missing: copy the bundle again, whole")
         if expected is not None and (found := files.sha256(file)) != expected:
             raise BundleError(
                 f"{file} was changed after the bundle was sealed: its SHA-256 is {found[:12]}…, recorded is "
                 f"{expected[:12]}…; copy the bundle again"
             )
+    labels = bundle.facts.labels
+    if bundle.is_sealed and {len(labels), len(set(labels))} != {*bundle.golden().probabilities.shape[1:]}:
+        raise BundleError(f"{bundle.path / FACTS} has the classes {labels}, not those that {ANSWERS} answers")

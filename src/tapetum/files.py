@@ -1,5 +1,6 @@
 """Write files whole or not at all."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -48,6 +49,28 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` as UTF-8."""
     write_bytes(path, content.encode())
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for it out of a folder, which is made; however this one ends, it is free again.
+
+    Raises ResourceError where another has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResourceError(
+                f"another process works in {folder}: wait for its end, or name another folder"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(place)
 
 
 def sha256(path: Path) -> str:

@@ -42,7 +42,7 @@ class Preprocess(BaseModel):
     the pixels they shrink. `mean` and `std` refer to values from 0 to 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     height: Annotated[int, Field(ge=1, le=4096, description="Of the model's input, in pixels.")]
     width: Annotated[int, Field(ge=1, le=4096, description="Of the model's input, in pixels.")]

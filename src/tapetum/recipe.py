@@ -14,6 +14,7 @@ from tapetum.image import Positive, Preprocess, Share
 from tapetum.registry import did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # it lets through a 13th month and endless brackets
 
 
 # A new last layer on what a model of ImageNet sees, whose pictures were prepared like this.
@@ -69,9 +70,9 @@ class Augment(_Section):
 class Train(_Section):
     """The loop: a linear warm-up, then a cosine down to zero."""
 
-    epochs: Annotated[Count, Field(description="Times every picture is seen.")] = 10
+    epochs: Annotated[Count, Field(le=100_000, description="Times every picture is seen.")] = 10
     batch_size: Annotated[Count, Field(description="Pictures a step, over all processes.")] = 32
-    sizes: tuple[Annotated[int, Field(ge=8)], ...] = Field(
+    sizes: tuple[Annotated[int, Field(ge=8, le=4096)], ...] = Field(
         (), description="Heights to train at, one after another for equal shares of the epochs; image.height if empty."
     )
     linear_head: Annotated[
@@ -92,7 +93,7 @@ class Train(_Section):
     precision: Annotated[Literal["auto", "fp32", "bf16"], Field(description="auto takes bf16 where it is fast.")] = (
         "auto"
     )
-    seed: Annotated[int, Field(ge=0, description="The same one gives the same weights.")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="The same one gives the same weights.")] = 0
 
 
 class Gate(_Section):
@@ -148,7 +149,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         choices = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"recipe {path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         raise ConfigError(f"recipe {path} is not YAML: {error}") from error
     if not isinstance(choices, dict):
         held = type(choices).__name__ if choices else "nothing"
@@ -223,8 +224,8 @@ def _override(choices: dict[str, Any], override: str) -> None:
             raise ConfigError(f"override {override!r}: {section} is not a section")
     try:
         choices[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: {value!r} is not a YAML value") from error
+    except _NOT_YAML as error:
+        raise ConfigError(f"override {override[:60]!r}: {value[:60]!r} is not a YAML value") from error
 
 
 def _complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:

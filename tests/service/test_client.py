@@ -1,8 +1,9 @@
 """The client for programs, against real services and against one that has had enough."""
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tapetum import Client
-from tapetum.errors import BrokenPicture, ResourceError, ServiceError
+from tapetum.errors import BrokenPicture, ConfigError, ResourceError, ServiceError
 
 
 @contextmanager
@@ -108,3 +109,47 @@ def test_nobody_there_and_no_tapetum_there_are_told_apart():
         Client(url).predict(b"a picture")
     with pytest.raises(ResourceError, match="is not reached: "):
         Client(url, timeout_s=0.1).predict(b"a picture")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://pets.example", "http://[::1", ""])
+def test_what_is_no_address_is_refused_at_once(url):
+    with pytest.raises(ConfigError, match="is no address of a service"):
+        Client(url)
+
+
+@pytest.mark.parametrize("key", ["one\ntwo", "a-key-of-mañana"])
+def test_a_key_that_no_header_can_carry_is_refused_at_once(key):
+    with pytest.raises(ConfigError, match="no header can carry"):
+        Client("http://localhost", key)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"[]", b"[" * 100_000, ANSWER.replace(b"0.75,", b'"much",', 1)],
+    ids=["html", "a list", "nested", "no number"],
+)
+def test_an_answer_that_is_none_of_tapetum_is_told_with_its_status(body):
+    with busy([], body) as (url, _), pytest.raises(ResourceError, match="a Tapetum service, but with status 200"):
+        Client(url).predict(b"a picture")
+
+
+def test_an_answer_that_trickles_in_ends_with_the_time_of_the_call():
+    ended = threading.Event()
+
+    def trickle(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not ended.wait(0.02):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=trickle, args=(server,))
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.getsockname()[1]}"
+            with Client(address, timeout_s=0.3) as client, pytest.raises(ResourceError, match=r"too slowly|timed out"):
+                client.predict(b"a picture")
+        finally:
+            ended.set()
+            thread.join()

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import tapetum
-from tapetum.errors import BrokenPicture, BundleError, NotAPicture
+from tapetum.errors import BrokenPicture, BundleError, ConfigError, NotAPicture
 
 
 def test_the_names_are_those_that_are_promised():
@@ -58,3 +59,35 @@ def test_a_picture_that_cannot_be_used_is_an_error_of_its_own(bundle_path, brigh
 def test_a_folder_that_is_no_bundle_is_said_to_be_none(tmp_path):
     with pytest.raises(BundleError, match="is not a bundle"):
         tapetum.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [None, 5, [b"x"], bytearray(b"x"), np.zeros((8, 8, 3), np.uint8)],
+    ids=["none", "number", "list", "bytearray", "pixels"],
+)
+def test_what_is_neither_path_nor_content_says_what_is_expected(bundle_path, picture):
+    model = tapetum.load(bundle_path)
+
+    with pytest.raises(
+        TypeError, match=f"given as {type(picture).__name__}: expected the path of a file, or its content"
+    ):
+        model.predict(picture)
+
+
+def test_a_name_with_a_zero_byte_cannot_be_read(bundle_path):
+    model = tapetum.load(bundle_path)
+
+    with pytest.raises(BrokenPicture, match="embedded null byte"):
+        model.predict("a\0b")
+    assert isinstance(next(model.predict_many(["a\0b"])), BrokenPicture)
+
+
+def test_one_path_is_not_taken_for_many(bundle_path):
+    with pytest.raises(TypeError, match=r"expected \['tom.jpg'\]"):
+        next(tapetum.load(bundle_path).predict_many("tom.jpg"))
+
+
+def test_an_unknown_precision_lists_those_that_are_known(bundle_path):
+    with pytest.raises(ConfigError, match="unknown precision 'fp8': expected one of auto, fp32, bf16, int8"):
+        tapetum.load(bundle_path, precision="fp8")

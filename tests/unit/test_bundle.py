@@ -163,7 +163,7 @@ def test_damaged_golden_answers_are_named(draft, content):
         bundles.load(draft.path).golden()
 
 
-@pytest.mark.parametrize("version", [bundles.SCHEMA_VERSION + 1, "1", None])
+@pytest.mark.parametrize("version", [bundles.SCHEMA_VERSION + 1, 0, "1", True, None])
 def test_a_schema_this_tapetum_does_not_know_asks_for_a_newer_one(draft, version):
     rewrite(draft, schema_version=version)
 
@@ -278,3 +278,30 @@ def test_a_new_draft_replaces_the_old_bundle_whole(sealed):
 def test_facts_are_frozen(draft):
     with pytest.raises(ValueError, match="frozen"):
         draft.facts.temperature = 2.0
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "\ud800"], ids=["zero", "long", "surrogate"])
+def test_a_listed_name_that_is_none_is_refused(draft, name):
+    seal = bundles.seal(draft)
+    rewrite(draft, files=seal.facts.files | {name: "0" * 64})
+
+    with pytest.raises(BundleError, match="which cannot name a file"):
+        bundles.load(draft.path)
+
+
+@pytest.mark.parametrize(
+    "labels", [[], ["cat"], ["cat", "cat"], ["cat", "dog", "elk"]], ids=["none", "one", "twice", "three"]
+)
+def test_labels_that_do_not_fit_the_answers_are_refused(draft, labels):
+    bundles.seal(draft)
+    rewrite(draft, labels=labels)
+
+    with pytest.raises(BundleError, match=r"has the classes .*, not those that golden/answers\.npz answers"):
+        bundles.load(draft.path)
+
+
+def test_facts_nested_without_end_are_refused(draft):
+    (draft.path / bundles.FACTS).write_text("[" * 100_000)
+
+    with pytest.raises(BundleError, match="cannot be read"):
+        bundles.load(draft.path)

@@ -164,3 +164,18 @@ def test_space_is_asked_of_the_disk_of_a_folder_still_to_be_made(tmp_path, monke
 
     with pytest.raises(ResourceError, match=name):
         files.require_space(Path(name), 10**18)
+
+
+def test_a_folder_is_held_for_one_alone_and_free_afterwards(tmp_path):
+    folder = tmp_path / "runs" / "pets"
+    with (
+        files.held(folder),
+        pytest.raises(
+            ResourceError, match=r"another process works in .*pets: wait for its end, or name another folder"
+        ),
+        files.held(folder),
+    ):
+        pass
+
+    with files.held(folder):
+        assert [*folder.iterdir()] == []

@@ -70,8 +70,14 @@ def check(
     content = {"pictures": str(pictures), "classes": counts, "kinds": found, "findings": entries}
     if doubts is not None:
         content["labels"] = asdict(doubts)
+    # What is asked for is written before anything is printed: a reader such as `head` may end the printing.
     if out is not None:
         files.write_text(out, to_json(content) + "\n")
+    if html is not None:
+        files.write_text(html, report.html(f"Pictures in {pictures.name}", scanned.root, counts, findings))
+    if doubts is not None and corrections is not None:
+        propose(corrections, scanned.decided, doubts.suspects)
+        click.echo(f"{corrections}: {len(scanned.decided)} decided, {len(doubts.suspects)} to decide", err=True)
     if as_json:
         click.echo(to_json(content))
     else:
@@ -84,11 +90,6 @@ def check(
             click.echo("nothing wrong found")
         if doubts is not None:
             click.echo(f"of {doubts.judged} labels {doubts.confirmed} are as the other pictures would have it")
-    if doubts is not None and corrections is not None:
-        propose(corrections, scanned.decided, doubts.suspects)
-        click.echo(f"{corrections}: {len(scanned.decided)} decided, {len(doubts.suspects)} to decide", err=True)
-    if html is not None:
-        files.write_text(html, report.html(f"Pictures in {pictures.name}", scanned.root, counts, findings))
     chosen = [finding for finding in findings if finding.kind in kinds]
     if quarantine is not None:
         moved = quarantines.move(scanned.root, chosen, quarantine)

@@ -1,6 +1,7 @@
 """How a command ends that did not come to its end: one line with the remedy, and an exit code."""
 
 import os
+import shutil
 import sys
 import traceback
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tapetum.cli.tables import printable
 from tapetum.errors import Interrupted, TapetumError
 
 SAID_NO, IMPOSSIBLE, BUG, INTERRUPTED, PIPE_CLOSED = 1, 2, 70, 130, 141
@@ -49,7 +51,8 @@ def end(error: BaseException, asked: int | None) -> int:
         return IMPOSSIBLE
     code, line = _told(error, asked)
     listed = isinstance(error, TapetumError)
-    click.echo(line if listed else " ".join(line.split()), err=True)
+    for part in line.splitlines() if listed else [" ".join(line.split())]:
+        click.echo(printable(part), err=True)
     return code
 
 
@@ -66,6 +69,11 @@ def _told(error: BaseException, asked: int | None) -> tuple[int, str]:
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("tapetum"):
         extra = _EXTRAS.get(error.name.partition(".")[0], "train")
         return IMPOSSIBLE, f"tapetum: this needs {error.name}, which is not installed: pip install 'tapetum[{extra}]'"
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        # What a copied folder lost: pairs of paths, each with the reason.
+        (path, _, reason), *others = error.args[0]
+        more = f", and {len(others):,} more" if others else ""
+        return IMPOSSIBLE, f"tapetum: {path} cannot be copied: {reason}{more}"
     if isinstance(error, OSError) and error.strerror is not None:
         return IMPOSSIBLE, f"tapetum: {f'{error.filename}: ' if error.filename else ''}{error.strerror}"
     return BUG, (

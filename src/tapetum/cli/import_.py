@@ -1,6 +1,7 @@
 """`tapetum import`: weights that others made in, bundle out."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import click
@@ -91,17 +92,21 @@ def _sides(given: str) -> list[str]:
 
 def _classes(labels: str) -> tuple[str, ...]:
     """The labels in order, from a file or from the text itself. Raises ConfigError."""
+    from tapetum.data.sample import label_fault
     from tapetum.errors import ConfigError
 
     try:
         # Not Path.is_file, which cannot be asked of a text longer than any path.
         is_file = os.path.isfile(labels)
-        lines = Path(labels).read_text(encoding="utf-8").splitlines() if is_file else labels.split(",")
+        lines = Path(labels).read_text(encoding="utf-8-sig").splitlines() if is_file else labels.split(",")
     except UnicodeDecodeError as error:
         raise ConfigError(f"--labels {labels} is not a text of one label a line ({error}): save it as UTF-8") from error
-    classes = tuple(line.strip() for line in lines if line.strip())
+    # As the labels of pictures are: macOS takes letters with accents apart, others do not.
+    classes = tuple(unicodedata.normalize("NFC", line.strip()) for line in lines if line.strip())
     if len(classes) < 2:
         raise ConfigError(f"--labels {labels!r} names {len(classes)}: expected two or more, such as cat,dog, or a file")
+    if fault := next(filter(None, map(label_fault, classes)), None):
+        raise ConfigError(f"--labels names the {fault}")
     twice = sorted({label for label in classes if classes.count(label) > 1})
     if twice:
         raise ConfigError(f"--labels names {', '.join(twice)} more than once: each class has a label of its own")

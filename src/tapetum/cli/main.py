@@ -1,6 +1,7 @@
 """The command `tapetum`: command groups found by name, and errors as one line with the remedy."""
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -87,6 +88,9 @@ def tapetum() -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
+    # They are none where they were closed, as by `>&-`.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # for as long as the process lives
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # as above
     interrupts, wishes = Interrupts(), ending.Wishes()
     interrupts.watch()
     try:

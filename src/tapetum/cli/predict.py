@@ -1,6 +1,5 @@
 """`tapetum predict`: classes of picture files, from a bundle or from a running service."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any
 
 import click
 
-from tapetum.cli.tables import is_terminal, show_rows
-from tapetum.cli.terminal import ANY_PATH, files_of, progress
+from tapetum.cli.tables import is_terminal, printable, show_rows
+from tapetum.cli.terminal import ANY_PATH, files_of, progress, to_json
 
 Entry = dict[str, Any]
 
@@ -34,7 +33,7 @@ def command(context: click.Context, model: str, paths: tuple[Path, ...], as_json
         failed = 0
         for entry in entries:
             failed += "error" in entry
-            click.echo(json.dumps(entry, ensure_ascii=False) if as_json else _line(entry))
+            click.echo(to_json(entry, indent=None) if as_json else printable(_line(entry)))
     context.exit(1 if failed else 0)
 
 

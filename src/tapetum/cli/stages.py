@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tapetum.cli.tables import show
+from tapetum.cli.tables import printable, show
 
 if TYPE_CHECKING:
     from tapetum.bundle import Bundle
@@ -45,5 +45,5 @@ def to_summary(bundle: "Bundle", verdict: "Verdict | None") -> dict[str, object]
 def say(stage: str, message: str) -> None:
     """One line of a stage."""
     # Not click.echo, which would write past the progress bars and tear them.
-    sys.stdout.write(f"{stage:8}  {message}\n")
+    sys.stdout.write(f"{stage:8}  {printable(message)}\n")
     sys.stdout.flush()

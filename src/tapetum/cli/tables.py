@@ -6,6 +6,7 @@ A command makes text, in which tables are Markdown, or rows. `show` prints text,
 
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -62,7 +63,7 @@ def show_rows(head: Row, rows: Iterable[Row], lines: Iterable[str] | None = None
         widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
         lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in kept)
     for line in lines:
-        click.echo(line)
+        click.echo(printable(line))
 
 
 def show_checks(checks: "Iterable[Check]") -> None:
@@ -104,7 +105,7 @@ def _table(head: Row, rows: Iterable[Row], is_right: Sequence[bool] = ()) -> "Ta
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for number, name in enumerate(head):
         right = number < len(is_right) and is_right[number]
-        table.add_column(_printable(name), justify="right" if right else "left", overflow="fold")
+        table.add_column(printable(name), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))
     return table
@@ -113,13 +114,18 @@ def _table(head: Row, rows: Iterable[Row], is_right: Sequence[bool] = ()) -> "Ta
 def _cell(text: str) -> "Text":
     from rich.text import Text
 
-    return Text(_printable(text), style=_STYLES.get(text, ""))
+    return Text(printable(text), style=_STYLES.get(text, ""))
 
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def _printable(text: str) -> str:
-    """A name of a file may hold what would steer the terminal."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+def printable(text: str) -> str:
+    """A name of a file may hold what would steer the terminal, end a line, or be no text."""
+    return "".join(letter if _is_harmless(letter) else repr(letter)[1:-1] for letter in text)
+
+
+def _is_harmless(letter: str) -> bool:
+    # Screenshots of macOS have narrow spaces in their names, and emoji are joined.
+    return letter.isprintable() or letter in "\u200c\u200d" or unicodedata.category(letter) == "Zs"

@@ -1,6 +1,7 @@
 """What commands share: options of one meaning everywhere, progress, and JSON on request."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
@@ -27,9 +28,11 @@ def echo_json(content: Any) -> None:
     click.echo(to_json(content))
 
 
-def to_json(content: Any) -> str:
+def to_json(content: Any, indent: int | None = 1) -> str:
     """One JSON document, for people to read too."""
-    return json.dumps(content, indent=1, ensure_ascii=False)
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    # Of names of files that are no UTF-8; os.fsencode makes them of these again.
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def stages_aside(as_json: bool) -> AbstractContextManager[Any]:
@@ -46,12 +49,17 @@ def authorisation(api_key_file: Path | None) -> dict[str, str]:
 
 
 def files_of(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files themselves, and those in folders at any depth, in order."""
+    """The files themselves, and those in folders at any depth but hidden ones, in order."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.is_file())
+            yield from sorted(file for file in path.rglob("*") if file.is_file() and not _is_litter(file.name))
         else:
             yield path
+
+
+def _is_litter(name: str) -> bool:
+    """What systems leave in folders of pictures."""
+    return name.startswith(".") or name in ("Thumbs.db", "desktop.ini")
 
 
 @contextmanager

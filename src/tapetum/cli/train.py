@@ -186,7 +186,7 @@ def train(
     files.require_space(out, _LEAST_FREE_BYTES)
     deployment = settings.load()
     tracker = open_tracker(deployment.mlflow_tracking_uri, deployment.mlflow_experiment_name)
-    with progress() as advance:
+    with files.held(out), progress() as advance:
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance, corrections)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())

@@ -1,7 +1,9 @@
 """Unfold an archive that nobody vouches for: nothing leaves the target, nothing grows past its bounds."""
 
+import errno
 import gzip
 import io
+import lzma
 import re
 import stat
 import tarfile
@@ -23,6 +25,17 @@ _CHUNK_BYTES = 1 << 20
 # What tar reads at once besides contents are names and attributes; a header may claim gigabytes of them.
 _LARGEST_HEADER_BYTES = 1 << 22
 _JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db"}
+# What the readers raise, zipfile IndexError and UnicodeDecodeError for names.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    IndexError,
+    UnicodeDecodeError,
+)
 _KNOWN = "expected .zip, .tar, .tar.gz or .tgz"
 _STAGE = "unfold files"
 
@@ -82,8 +95,12 @@ def _members(archive: Path, allowed: int) -> Iterator[tuple[Iterator[_Member], i
                 yield _tar_members(archive, _Forward(archive, stream, allowed)), 0
             else:
                 raise DataError(f"{archive} is no archive, its first bytes are {start[:16]!r}: {_KNOWN}")
-        except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise DataError(f"{archive} is damaged or incomplete ({error}): fetch it anew") from None
+        except _DAMAGED as error:
+            raise _damaged(archive, error) from None
+        except OSError as error:  # of bzip2, and of places that lie before the file; the disk has other numbers
+            if error.errno not in (None, errno.EINVAL):
+                raise
+            raise _damaged(archive, error) from None
         except (NotImplementedError, RuntimeError) as error:  # zipfile: another compression, a password
             raise DataError(f"{archive} cannot be read ({error}): pack it anew, plainly and without password") from None
 
@@ -200,6 +217,10 @@ def _checked_name(archive: Path, member: _Member) -> PurePosixPath:
         if is_so:
             raise DataError(f"{archive} holds {name!r}, {fault}, which may be an attack: pack it anew from plain files")
     return PurePosixPath(name)
+
+
+def _damaged(archive: Path, error: Exception) -> DataError:
+    return DataError(f"{archive} is damaged or incomplete ({error}): fetch it anew")
 
 
 def _too_much(archive: Path, allowed: int) -> DataError:

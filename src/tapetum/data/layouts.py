@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tapetum.data import listing
-from tapetum.data.sample import SUFFIXES, Sample, to_part
+from tapetum.data.sample import SUFFIXES, Sample, label_fault, to_part
 from tapetum.errors import DataError
 
 _LABEL_IN_NAME = re.compile(r"(.+?)\.[0-9]+\.")
@@ -132,7 +132,10 @@ def _read_off(root: Path, pictures: list[_Picture]) -> list[Sample]:
     if unlabelled:
         raise _not_understood(root, pictures, f"holds pictures without a label: {_some(unlabelled)}")
     samples = _samples(chosen, has_parts)
-    if len({sample.label for sample in samples}) < 2:
+    labels = sorted({sample.label for sample in samples})
+    if fault := next(filter(None, map(label_fault, labels)), None):
+        raise DataError(f"{root} holds pictures of {fault}; rename its folder, or its pictures")
+    if len(labels) < 2:
         inner = root / chosen[0].steps[0]
         is_wrapped = not has_parts and any(len(picture.steps) > 2 for picture in chosen)
         hint = f" (or do you mean {inner}?)" if is_wrapped else ""

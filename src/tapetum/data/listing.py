@@ -4,12 +4,11 @@ import csv
 import io
 import json
 import os
-import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from tapetum.data.sample import PARTS, Sample, to_part
+from tapetum.data.sample import PARTS, Sample, label_fault, to_part
 from tapetum.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -23,9 +22,6 @@ _SPELLINGS = {
 _DELIMITERS = (",", ";", "\t")
 _FAULTS_SHOWN = 10
 _LONGEST_HEADER = 10_000
-# A label becomes part of the name of a file in the bundle.
-_LONGEST_LABEL = 60
-_NOT_IN_LABELS = re.compile("[\0-\x1f\x7f/\\\\\ud800-\udfff]")
 
 # Values by column, or what is wrong with the row.
 Row = dict[str, str] | str
@@ -160,10 +156,8 @@ def _to_sample(row: dict[str, str], folder: Path) -> Sample | str:
         return f"{row['path']} is not a file"
     if not label:
         return f"{row['path']} has no label"
-    if len(label) > _LONGEST_LABEL or _NOT_IN_LABELS.search(label):
-        return (
-            f"label {label[:_LONGEST_LABEL]!r}: expected at most {_LONGEST_LABEL} characters, and no slash among them"
-        )
+    if fault := label_fault(label):
+        return fault
     if part is None and row.get("part", "").strip():
         return f"part {row['part']!r}: expected {', '.join(PARTS)}, or nothing"
     return Sample(path, label, part)

@@ -1,5 +1,6 @@
 """Where pictures come from: each source fills a folder laid out as CLASS/picture or PART/CLASS/picture."""
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -83,12 +84,20 @@ def _named(source: str) -> Source:
 
 def _copy(folder: Path, limit: int | None, target: Path, kept: Path, advance: Advance) -> None:
     left_out = set() if limit is None else surplus(folder, limit)
-    shutil.copytree(
-        folder,
-        target,
-        ignore=lambda place, names: {name for name in names if Path(place, name) in left_out},
-        ignore_dangling_symlinks=True,
-    )
+
+    def ignored(place: str, names: list[str]) -> set[str]:
+        above = {os.path.realpath(each) for each in (Path(place), *Path(place).parents)}
+        paths = {name: Path(place, name) for name in names}
+        return {name for name, path in paths.items() if path in left_out or _has_no_copy(path, above)}
+
+    shutil.copytree(folder, target, ignore=ignored, ignore_dangling_symlinks=True)
+
+
+def _has_no_copy(path: Path, above: set[str]) -> bool:
+    """A pipe or a device, or a link to a folder that it lies in."""
+    is_folder = os.path.isdir(path)
+    is_other = os.path.exists(path) and not is_folder and not os.path.isfile(path)
+    return is_other or (is_folder and os.path.realpath(path) in above)
 
 
 def _unfold_address(url: str, sha256: str | None, target: Path, kept: Path, advance: Advance) -> None:

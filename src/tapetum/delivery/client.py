@@ -1,22 +1,32 @@
 """A service in a program: asks, and asks again where the service says that this may help."""
 
 import itertools
+import json
 import random
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
-from tapetum.errors import ResourceError, ServiceError
+from tapetum.delivery.target import address_of
+from tapetum.errors import ConfigError, ResourceError, ServiceError
 from tapetum.inference.classifier import Answer, Picture, content_of
 
 TIMEOUT = "X-Request-Timeout"
-_AGAIN = {429, 503, 504}
+_AGAIN = {429, 502, 503, 504}  # 502 is of a proxy whose service just went away
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
+
+
+class _Found(NamedTuple):
+    """What was answered, whole."""
+
+    status: int
+    content: bytes
+    retry_after_s: float
 
 
 class Client:
@@ -36,6 +46,10 @@ class Client:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        """Raises ConfigError for what is no address or no key."""
+        address_of(url)
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            raise ConfigError("api_key has letters that no header can carry: expected the key as the service has it")
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.Client(base_url=url, headers=headers)
         self._url = url
@@ -49,14 +63,16 @@ class Client:
         the service's reason where it refuses, ResourceError where it is not
         reached or is no Tapetum.
         """
-        response = self._ask(content_of(picture))
+        found = self._ask(content_of(picture))
         try:
-            body: dict[str, Any] = response.json()
-            if not response.is_success:
-                raise ServiceError(f"{self._url} refused: {body['detail']}", response.status_code, str(body["type"]))
-            return Answer(body["prediction"], body["confidence"], body["probabilities"])
-        except (ValueError, LookupError, TypeError) as error:
-            raise ResourceError(f"{self._url} does not answer as a Tapetum service: {error!r}") from error
+            body: dict[str, Any] = json.loads(found.content)
+            if found.status != httpx.codes.OK:
+                raise ServiceError(f"{self._url} refused: {body['detail']}", found.status, str(body["type"]))
+            return Answer(str(body["prediction"]), float(body["confidence"]), dict(body["probabilities"]))
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise ResourceError(
+                f"{self._url} does not answer as a Tapetum service, but with status {found.status}: {error!r}"
+            ) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -70,17 +86,15 @@ class Client:
     ) -> None:
         self.close()
 
-    def _ask(self, content: bytes) -> httpx.Response:
+    def _ask(self, content: bytes) -> _Found:
         deadline = time.monotonic() + self._timeout_s
         for attempt in itertools.count():
-            left_s = max(0.001, deadline - time.monotonic())
-            found: httpx.Response | httpx.HTTPError
+            found: _Found | httpx.HTTPError
             try:
-                headers = {TIMEOUT: f"{left_s:.3f}"}  # the service need not compute what nobody waits for
-                found = self._client.post("/predict", content=content, headers=headers, timeout=left_s)
-                if found.status_code not in _AGAIN:
+                found = self._post(content, deadline)
+                if found.status not in _AGAIN:
                     return found
-                asked_s = _retry_after_s(found)
+                asked_s = found.retry_after_s
             except httpx.HTTPError as error:
                 found, asked_s = error, 0.0
             most_s = min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
@@ -91,6 +105,18 @@ class Client:
         if isinstance(found, httpx.HTTPError):
             raise ResourceError(f"{self._url} is not reached: {found or type(found).__name__}") from found
         return found
+
+    def _post(self, content: bytes, deadline: float) -> _Found:
+        left_s = max(0.001, deadline - time.monotonic())
+        headers = {TIMEOUT: f"{left_s:.3f}"}  # the service need not compute what nobody waits for
+        body = bytearray()
+        with self._client.stream("POST", "/predict", content=content, headers=headers, timeout=left_s) as response:
+            for chunk in response.iter_bytes():
+                body += chunk
+                # httpx counts from the last byte, so what trickles in would never be late.
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer comes too slowly")
+            return _Found(response.status_code, bytes(body), _retry_after_s(response))
 
 
 def _retry_after_s(response: httpx.Response) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 from tapetum import bundle as bundles
 from tapetum import machine
 from tapetum.bundle import Facts
-from tapetum.errors import BrokenPicture, PictureError
+from tapetum.errors import PictureError
 from tapetum.inference.engine import Wanted, open_engine
-from tapetum.inference.predictor import Predictor, Result
+from tapetum.inference.predictor import Predictor, Result, read
 
 Picture = str | PathLike[str] | bytes  # a file by its path, or the content of one
 
@@ -49,6 +49,8 @@ class Classifier:
 
     def predict_many(self, paths: Iterable[str | PathLike[str]]) -> Iterator[Answer | PictureError]:
         """For each file, in order, its class or why it has none; all cores work."""
+        if isinstance(paths, str | bytes):
+            raise TypeError(f"predict_many takes several paths: expected [{paths[:60]!r}]")
         for result in self._predictor.predict_files(map(Path, paths), machine.cores()):
             yield self._answer(result)
 
@@ -71,10 +73,12 @@ def load(bundle: str | PathLike[str], engine: str = "openvino", precision: Wante
 
 
 def content_of(picture: Picture) -> bytes:
-    """The bytes of a picture. Raises BrokenPicture for a file that cannot be read."""
+    """The bytes of a picture. Raises BrokenPicture for a file that cannot be read, TypeError for what is neither."""
     if isinstance(picture, bytes):
         return picture
-    try:
-        return Path(picture).read_bytes()
-    except OSError as error:
-        raise BrokenPicture(f"{picture} cannot be read: {error.strerror}") from None
+    if not isinstance(picture, str | PathLike):
+        raise TypeError(
+            f"a picture is given as {type(picture).__name__}: expected the path of a file, or its content as bytes; "
+            "pixels of PIL or NumPy are saved first, as PNG, which keeps them"
+        )
+    return read(Path(picture))

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 
 from tapetum.bundle import Bundle, Precision
-from tapetum.errors import EngineError
+from tapetum.errors import ConfigError, EngineError
 from tapetum.image import Preprocess
 from tapetum.registry import Registry
 
@@ -79,6 +79,8 @@ def open_engine(
     engine is not installed or refuses.
     """
     module = ENGINES.get(name)
+    if precision not in (known := ("auto", *get_args(Precision))):
+        raise ConfigError(f"unknown precision {precision!r}: expected one of {', '.join(known)}")
     try:
         open_it: Open = import_module(module).open_engine
     except ImportError as error:

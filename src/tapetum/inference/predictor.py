@@ -55,6 +55,14 @@ def bytes_of(picture: Picture) -> memoryview:
     return memoryview(picture) if isinstance(picture, bytes) else picture.data.cast("B")
 
 
+def read(path: Path) -> bytes:
+    """The content of a picture file. Raises BrokenPicture where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # a zero byte in the name
+        raise BrokenPicture(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+
+
 class Predictor:
     """A bundle on an engine; safe to call from as many threads as the engine has streams.
 
@@ -131,9 +139,9 @@ class Predictor:
 
         def predict_file(path: Path) -> Result:
             try:
-                return self.predict([path.read_bytes()])[0]
-            except OSError as error:
-                return BrokenPicture(f"{path} cannot be read: {error.strerror}")
+                return self.predict([read(path)])[0]
+            except BrokenPicture as error:
+                return error
 
         with ThreadPoolExecutor(threads) as pool:
             yield from pool.map(predict_file, paths)

@@ -1,5 +1,6 @@
 """How commands end that did not come to their end."""
 
+import shutil
 import subprocess
 import sys
 
@@ -28,6 +29,11 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         (Interrupted("stopped in epoch 3"), 130, "tapetum: stopped in epoch 3"),
         (KeyboardInterrupt(), 130, "tapetum: interrupted"),
         (PermissionError(13, "Permission denied", "/x"), 2, "tapetum: /x: Permission denied"),
+        (
+            shutil.Error([("a/1.jpg", "b/1.jpg", "no room"), ("a/2.jpg", "b/2.jpg", "no room")]),
+            2,
+            "tapetum: a/1.jpg cannot be copied: no room, and 1 more",
+        ),
         (
             ModuleNotFoundError("No module named 'timm.layers'", name="timm.layers"),
             2,

@@ -77,6 +77,17 @@ def test_a_table_fits_the_terminal():
     assert "".join(line[:38].strip() for line in lines).count("holiday/") == 20
 
 
+@pytest.mark.parametrize("name", ["cat/tom.jpg", "Bild\u202f1.png", "\U0001f469\u200d\U0001f680.png", "mañana 猫.png"])
+def test_the_name_of_a_file_stays_as_it_is(name):
+    assert tables.printable(name) == name
+
+
+def test_what_would_end_a_line_or_steer_is_shown_instead(capsys):
+    tables.show_rows(("picture",), [], ["a\nb.jpg", "\x1b[31mc.jpg", "\x9b31md.jpg", "\udcffe.jpg"])
+
+    assert capsys.readouterr().out == "a\\nb.jpg\n\\x1b[31mc.jpg\n\\x9b31md.jpg\n\\udcffe.jpg\n"
+
+
 def test_the_name_of_a_file_cannot_steer_the_terminal():
     with terminal() as seen:
         tables.show_rows(("picture",), [("\x1b]0;owned\x07.jpg",), ("[bold]x[/bold].jpg",)])

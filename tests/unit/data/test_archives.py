@@ -3,6 +3,7 @@
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -268,6 +269,37 @@ def test_a_tar_damaged_between_two_members_is_not_taken_for_complete(archive):
     archive.write_bytes(content)
 
     refuse(archive, "lacks the end mark of a tar")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_a_zip_damaged_in_its_compressed_bytes_is_refused(archive, method):
+    with zipfile.ZipFile(archive, "w", method) as packed:
+        packed.writestr("cat/1.jpg", bytes(range(256)) * 8)
+    content = bytearray(archive.read_bytes())
+    start = content.index(b"cat/1.jpg") + len(b"cat/1.jpg")
+    content[start + 9 : start + 40] = b"\xff" * 31
+    archive.write_bytes(content)
+
+    refuse(archive, "is damaged or incomplete")
+
+
+@pytest.mark.parametrize("name", [b"\xa3at/1.jpg", b"\x00at/1.jpg"], ids=["no text", "empty"])
+def test_a_zip_with_a_damaged_name_is_refused(archive, name):
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr(zipfile.ZipInfo("éat/1.jpg"), b"one")
+    archive.write_bytes(archive.read_bytes().replace("éat/1.jpg".encode(), name + b"x"))
+
+    refuse(archive, "is damaged or incomplete|which may be an attack")
+
+
+def test_a_zip_whose_table_points_before_its_start_is_refused(archive):
+    zipped(archive, PHOTOS)
+    content = bytearray(archive.read_bytes())
+    table = content.rindex(b"PK\x05\x06") + 16
+    content[table : table + 4] = struct.pack("<I", struct.unpack_from("<I", content, table)[0] + 1000)
+    archive.write_bytes(content)
+
+    refuse(archive, "is damaged or incomplete")
 
 
 def test_a_wrong_checksum_of_gzip_is_noticed(archive):

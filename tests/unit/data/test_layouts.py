@@ -118,6 +118,16 @@ def test_what_is_no_picture_of_a_class_is_ignored(root, path):
     assert list(found(lay(root, "cat/0.png", "dog/0.png", path))) == ["cat/0.png", "dog/0.png"]
 
 
+def test_a_class_in_a_format_that_cannot_be_read_does_not_go_unnoticed(root):
+    assert "cat/0.HEIC" in found(lay(root, "cat/0.HEIC", "dog/0.png", "elk/0.avif"))
+
+
+@pytest.mark.parametrize("name", ["new\nline", "\x1b[31mred", "\x9b31mred", "back\\slash", "two\u2028lines", "x" * 241])
+def test_a_class_whose_name_no_bundle_could_carry_is_named(root, name):
+    with pytest.raises(DataError, match=r"holds pictures of label .*: expected at most 240 bytes, and no slash"):
+        found(lay(root, "cat/0.png", f"{name}/0.png"))
+
+
 @pytest.mark.parametrize("given", [("cat", "dog"), ("train/cat", "train/dog")], ids=["classes", "parts"])
 def test_an_empty_folder_is_ignored(root, given):
     lay(root, *(f"{folder}/1.png" for folder in given))

@@ -1,6 +1,7 @@
 """Each source fills a folder whole, or leaves none."""
 
 import hashlib
+import os
 import shutil
 import sys
 from collections import Counter
@@ -49,6 +50,17 @@ def test_a_target_that_exists_is_kept(tmp_path):
 
     assert not is_filled
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["mine.txt"]
+
+
+def test_links_that_lead_above_and_pipes_are_left_out_of_a_copy(folder, tmp_path):
+    inner = next(path for path in sorted(folder.iterdir()) if path.is_dir())
+    (inner / "up").symlink_to("..")
+    os.mkfifo(inner / "pipe.png")
+
+    fetch(str(folder), tmp_path / "copy")
+
+    assert len([*(tmp_path / "copy").rglob("*.png")]) == 80
+    assert not (tmp_path / "copy" / inner.name / "up").exists()
 
 
 def test_a_folder_is_copied(folder, tmp_path):
