@@ -72,6 +72,15 @@ def test_a_bundle_that_is_not_there_is_named_with_its_variable(run_until_exit):
     assert ended.stderr == "tapetum: TAPETUM_BUNDLE is 'nowhere', where there is no bundle: `tapetum train` makes one\n"
 
 
+def test_the_folder_of_a_run_is_told_from_its_bundle(run_until_exit, bundle_path, tmp_path):
+    (tmp_path / "bundle").symlink_to(bundle_path)
+
+    ended = run_until_exit("serve", str(tmp_path), "--port", "0")
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"there is no bundle: did you mean {tmp_path / 'bundle'}?\n")
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [

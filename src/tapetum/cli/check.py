@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from tapetum.progress import Advance
 
 
-@click.command("check")
+@click.command("check", short_help="Find broken, duplicate, leaking and doubtful pictures.")
 @click.argument("pictures", type=ANY_PATH)
 @JSON
 @click.option("--out", type=ANY_PATH, help="Write what --json prints to this file.")
 @click.option("--html", type=ANY_PATH, help="Write a report with thumbnails to this file.")
 @click.option("--fail-on", metavar="KIND[,KIND]", help="Exit with 1 only for findings of these kinds.")
 @click.option("--quarantine", type=FOLDER, help="Move what findings name to this folder; --fail-on chooses the kinds.")
-@click.option("--labels", is_flag=True, help="Look for labels that are likely wrong, too; this needs tapetum[train].")
+@click.option("--labels", is_flag=True, help="Find labels that are likely wrong, too; needs tapetum[train].")
 @click.option(
     "--corrections", type=ANY_PATH, help="Labels that a person corrected; with --labels doubted ones are added to it."
 )
@@ -39,7 +39,7 @@ def check(
     labels: bool,
     corrections: Path | None,
 ) -> None:
-    """Look for broken, copied, leaking and doubtful pictures; exit code 1 where there are findings.
+    """Find broken, duplicate, leaking and doubtful pictures; exit code 1 if there are any.
 
     PICTURES is a folder, an archive, or a CSV or JSON-lines file of path and
     label. Kinds are broken, conflict, leak, duplicate, near_conflict, near_leak,

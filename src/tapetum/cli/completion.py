@@ -10,7 +10,7 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    r"""Print the script that makes a shell complete `tapetum` on the tab key.
+    r"""Print a script that makes your shell complete `tapetum` on the tab key.
 
     \b
     bash:  echo 'eval "$(tapetum completion bash)"' >> ~/.bashrc

@@ -10,7 +10,7 @@ from tapetum.cli.terminal import JSON, echo_json
 
 @click.group("config")
 def command() -> None:
-    """Show the settings in force.
+    """Show the current settings.
 
     Example: tapetum config show --json
     """

@@ -25,7 +25,7 @@ command.add_command(check)
 command.add_command(restore)
 
 
-@command.command()
+@command.command(short_help="Fetch pictures into a folder or a .tar.")
 @click.argument("source")
 @click.option(
     "--to", "target", type=ANY_PATH, required=True, help="Folder to fill, or .tar to pack; kept where it exists."
@@ -37,13 +37,13 @@ command.add_command(restore)
 @click.option("--from", "place", type=ANY_PATH, help="With `feedback`: the folder that a service kept pictures in.")
 @JSON
 def fetch(source: str, target: Path, limit: int | None, sha256: str | None, place: Path | None, as_json: bool) -> None:
-    """Fill a folder or a .tar from SOURCE: a name, an address, an archive, a folder, or a recipe that says it.
+    """Fetch pictures into a folder or a .tar from SOURCE: a name, an address, an archive, a folder, or a recipe.
 
     Names are `digits`, `cifar10`, and `cats-dogs` from Kaggle. Addresses begin
-    with http:// or https:// and lead to an archive; a download that broke off
-    goes on. Archives are .zip, .tar, .tar.gz and .tgz. Recipes end in .yaml.
-    `feedback` adds the pictures that people labelled, out of the folder --from
-    that a service kept them in, and may be asked again for those of since.
+    with http:// or https:// and lead to an archive; an interrupted download
+    is continued. Archives are .zip, .tar, .tar.gz and .tgz. Recipes end in
+    .yaml. `feedback` adds the pictures that people labelled, from the folder
+    --from in which a service kept them; run it again to add newer ones.
 
     Example: tapetum data fetch cifar10 --to data/cifar10 --limit 1000
     """
@@ -100,13 +100,13 @@ def _source(path: Path) -> str:
     return chosen.source
 
 
-@command.command()
+@command.command(short_help="Divide pictures into train, val and test.")
 @click.argument("pictures", type=ANY_PATH)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Manifest to write, such as manifest.json.")
 @click.option("--recipe", type=ANY_PATH, help="Take the shares and the seed of this recipe.")
-@click.option("--val", type=float, help="Share of the validation part; as in recipes by default.")
-@click.option("--test", type=float, help="Share of the test part; as in recipes by default.")
-@click.option("--seed", type=int, help="Another seed gives another division.")
+@click.option("--val", type=float, help="Share of the validation part; the recipe's, or 0.15, by default.")
+@click.option("--test", type=float, help="Share of the test part; the recipe's, or 0.15, by default.")
+@click.option("--seed", type=int, help="Another seed gives another division; the recipe's, or 0, by default.")
 @CORRECTIONS
 @JSON
 def split(

@@ -13,7 +13,7 @@ from tapetum.cli.terminal import JSON, echo_json
 @JSON
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """Say what of this machine Tapetum can use, and what to do about the rest; exit code 1 where the base is broken.
+    """Check what Tapetum can use on this machine, and what to do about the rest; exit code 1 if the base is broken.
 
     It looks at Python and what is installed, engines, processor, GPUs, cores,
     memory and disk as this process may use them, programs, ports, settings, and

@@ -11,14 +11,14 @@ from tapetum.cli.terminal import FOLDER
 
 @click.command("serve")
 @click.argument("bundle", type=FOLDER, required=False)
-@click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port to listen on.")
-@click.option("--workers", type=int, help="Processes that compute; 0 is a thread.")
-@click.option("--engine", help="What computes: openvino, onnxruntime or torch.")
-@click.option("--device", help="Where the model computes: auto, cpu or cuda.")
-@click.option("--precision", help="Arithmetic of the model: auto, fp32, bf16 or int8.")
-@click.option("--shadow", type=FOLDER, help="A challenger that is asked too, and never answers.")
-@click.option("--shadow-share", type=float, help="Share of the pictures that it sees.")
+@click.option("--host", help="Address to listen on; 127.0.0.1 by default.")
+@click.option("--port", type=int, help="Port to listen on; 8000 by default.")
+@click.option("--workers", type=int, help="Processes that compute; one per core by default, 0 is a thread.")
+@click.option("--engine", help="What computes: openvino, onnxruntime or torch; openvino by default.")
+@click.option("--device", help="Where the model computes: auto, cpu or cuda; auto by default.")
+@click.option("--precision", help="Arithmetic of the model: auto, fp32, bf16 or int8; auto by default.")
+@click.option("--shadow", type=FOLDER, help="Bundle of a challenger that sees pictures too, and never answers.")
+@click.option("--shadow-share", type=float, help="Share of the pictures that it sees; 0.1 by default.")
 def command(
     bundle: Path | None,
     host: str | None,
@@ -30,9 +30,10 @@ def command(
     shadow: Path | None,
     shadow_share: float | None,
 ) -> None:
-    """Answer POST /predict until told to stop; without BUNDLE the one of TAPETUM_BUNDLE.
+    """Serve a bundle over HTTP until told to stop; without BUNDLE the one that TAPETUM_BUNDLE names.
 
-    Options win over TAPETUM_* variables, which win over a .env file.
+    Options win over TAPETUM_* variables, which win over a .env file; `tapetum
+    config show` prints the values of all settings.
 
     Example: tapetum serve runs/pets/bundle --port 8000
     """

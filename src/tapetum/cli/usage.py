@@ -34,7 +34,9 @@ def complete_help(command: click.Command) -> click.Command:
     if not any(option.name == "debug" for option in command.params):
         # Not by the decorator, which would have it before all others.
         command.params += debug_option(click.Command(None)).params
-        command.help = _EXAMPLE.sub("\b\n\\g<0>", inspect.cleandoc(command.help or ""))
+        # A raw docstring has click's mark for lines to be kept in two characters.
+        text = inspect.cleandoc(command.help or "").replace(r"\b", "\b")
+        command.help = _EXAMPLE.sub("\b\n\\g<0>", text)
     if isinstance(command, click.Group):
         for child in command.commands.values():
             complete_help(child)

@@ -82,7 +82,9 @@ def run(settings: Settings, journal: Journal) -> None:
     """
     for name, path in (("bundle", settings.bundle), ("shadow", settings.shadow)):
         if path is not None and not (path / FACTS).is_file():
-            raise ConfigError(f"{variable(name)} is {str(path)!r}, where there is no bundle: `tapetum train` makes one")
+            of_run = path / "bundle"  # in the folder of a run, which is easily named instead
+            remedy = f"did you mean {of_run}?" if (of_run / FACTS).is_file() else "`tapetum train` makes one"
+            raise ConfigError(f"{variable(name)} is {str(path)!r}, where there is no bundle: {remedy}")
     listening = listen(settings.host, settings.port)
     port = listening.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -43,6 +43,11 @@ def test_every_command_says_its_purpose_on_a_line_and_has_an_example(path):
 
 
 @pytest.mark.parametrize("path", COMMANDS)
+def test_no_mark_for_the_layout_shows_in_a_help(path):
+    assert "\\b" not in COMMANDS[path].get_help(click.Context(COMMANDS[path]))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
 def test_every_example_parses(path, tmp_path, monkeypatch):
     """Options that want a file which exists get one."""
     monkeypatch.chdir(tmp_path)
