@@ -5,8 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import chdir
 from pathlib import Path
 
 import psutil
@@ -22,14 +20,13 @@ from tapetum.training.tracking import NullTracker
 # MLflow's own use of SQLAlchemy: nothing in our hands.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
-URI = "sqlite:///mlflow.db"
 # Opens a run, and has a signal sent to the process that records it, or to its own.
 KILLED = """
 import os, sys
 import psutil
 from tapetum.training.aside import open_tracker
-(pid, signals) = sys.argv[1], sys.argv[2:]
-with open_tracker("sqlite:///mlflow.db") as tracker, tracker.run("killed", {}) as run:
+uri, pid, *signals = sys.argv[1:]
+with open_tracker(uri) as tracker, tracker.run("killed", {}) as run:
     (recorder,) = psutil.Process().children()
     for number in signals:
         os.kill(recorder.pid if pid == "recorder" else os.getpid(), int(number))
@@ -37,29 +34,28 @@ with open_tracker("sqlite:///mlflow.db") as tracker, tracker.run("killed", {}) a
 """
 
 
-@pytest.fixture(autouse=True)
-def _place(tmp_path: Path) -> Iterator[None]:
-    with chdir(tmp_path):
-        yield
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
-def kept(experiment: str):
+def kept(uri: str, experiment: str):
     from mlflow import MlflowClient
 
-    client = MlflowClient(URI)
+    client = MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
     return run
 
 
-def test_all_that_a_run_tells_is_recorded_in_its_order(bundle_path, trained):
-    with open_tracker(URI) as tracker, tracker.run("pets", {"train.lr": "0.003"}) as run:
+def test_all_that_a_run_tells_is_recorded_in_its_order(uri, bundle_path, trained):
+    with open_tracker(uri) as tracker, tracker.run("pets", {"train.lr": "0.003"}) as run:
         run.pictures(manifests.load(trained / "manifest.json"))
         run.metrics({"val_loss": 0.75}, step=1)
         run.tags({"gate": "passed"})
         run.file(trained / "scores.txt")
         run.challenger("pets", bundles.load(bundle_path), {"gate": "passed"})
 
-    found = kept("pets")
+    found = kept(uri, "pets")
     assert run.address.startswith(f"run {found.info.run_id} of experiment pets")
     assert run.address.endswith("models:/pets@challenger is version 1")
     assert (found.info.status, found.data.params) == ("FINISHED", {"train.lr": "0.003"})
@@ -68,11 +64,11 @@ def test_all_that_a_run_tells_is_recorded_in_its_order(bundle_path, trained):
     assert psutil.Process().children() == []
 
 
-def test_a_run_that_ends_with_an_error_failed():
-    with pytest.raises(KeyboardInterrupt), open_tracker(URI) as tracker, tracker.run("pets", {}):
+def test_a_run_that_ends_with_an_error_failed(uri):
+    with pytest.raises(KeyboardInterrupt), open_tracker(uri) as tracker, tracker.run("pets", {}):
         raise KeyboardInterrupt
 
-    assert kept("pets").info.status == "FAILED"
+    assert kept(uri, "pets").info.status == "FAILED"
 
 
 @pytest.mark.parametrize(
@@ -84,17 +80,17 @@ def test_a_run_that_ends_with_an_error_failed():
         pytest.param("own", [signal.SIGKILL], "FAILED", id="training killed"),
     ],
 )
-def test_a_run_is_closed_whoever_gets_a_signal(pid, signals, status):
-    command = [sys.executable, "-c", KILLED, pid, *(str(int(number)) for number in signals)]
+def test_a_run_is_closed_whoever_gets_a_signal(uri, pid, signals, status):
+    command = [sys.executable, "-c", KILLED, uri, pid, *(str(int(number)) for number in signals)]
     # Both processes hold standard error: this returns when both have ended.
     subprocess.run(command, stderr=subprocess.PIPE, check=False)
 
-    assert kept("killed").info.status == status
-    assert kept("killed").data.tags.get("went") == ("on" if status == "FINISHED" else None)
+    assert kept(uri, "killed").info.status == status
+    assert kept(uri, "killed").data.tags.get("went") == ("on" if status == "FINISHED" else None)
 
 
-def test_where_the_process_that_records_is_killed_training_goes_on_and_says_so_once(tmp_path):
-    with capture_logs() as logs, open_tracker(URI) as tracker, tracker.run("pets", {}) as run:
+def test_where_the_process_that_records_is_killed_training_goes_on_and_says_so_once(uri):
+    with capture_logs() as logs, open_tracker(uri) as tracker, tracker.run("pets", {}) as run:
         (recorder,) = psutil.Process().children()
         os.kill(recorder.pid, signal.SIGKILL)
         run.metrics({"val_loss": 0.75}, step=1)
@@ -106,8 +102,8 @@ def test_where_the_process_that_records_is_killed_training_goes_on_and_says_so_o
     assert run.address.startswith("in part: run ")
 
 
-def test_what_cannot_be_recorded_is_warned_of_here(tmp_path):
-    with capture_logs() as logs, open_tracker(URI) as tracker, tracker.run("pets", {}) as run:
+def test_what_cannot_be_recorded_is_warned_of_here(uri, tmp_path):
+    with capture_logs() as logs, open_tracker(uri) as tracker, tracker.run("pets", {}) as run:
         run.file(tmp_path / "nowhere")
 
     (warning,) = logs
@@ -125,22 +121,22 @@ def test_a_wrong_uri_is_a_config_error_before_anything_is_trained():
         pass
 
 
-def test_a_process_that_does_not_start_is_a_config_error():
-    with open_tracker(URI) as tracker:
+def test_a_process_that_does_not_start_is_a_config_error(uri):
+    with open_tracker(uri) as tracker:
         (recorder,) = psutil.Process().children()
         os.kill(recorder.pid, signal.SIGKILL)
         with pytest.raises(ConfigError, match="its process ended with code -9"), tracker.run("pets", {}):
             pass
 
 
-def test_a_run_that_never_began_leaves_no_process():
-    with pytest.raises(KeyboardInterrupt), open_tracker(URI):
+def test_a_run_that_never_began_leaves_no_process(uri):
+    with pytest.raises(KeyboardInterrupt), open_tracker(uri):
         raise KeyboardInterrupt
 
     assert psutil.Process().children() == []
 
 
-@pytest.mark.parametrize(("uri", "kind"), [("none", NullTracker), (URI, AsideTracker)])
+@pytest.mark.parametrize(("uri", "kind"), [("none", NullTracker), ("sqlite:///mlflow.db", AsideTracker)])
 def test_a_uri_chooses_the_tracker(uri, kind):
     with open_tracker(uri) as tracker:
         assert type(tracker) is kind
