@@ -39,6 +39,11 @@ def uri(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 
+def recorders() -> list[int]:
+    """Processes that record for this one."""
+    return [process.pid for process in psutil.Process().children() if "tapetum.training.recorder" in process.cmdline()]
+
+
 def kept(uri: str, experiment: str):
     from mlflow import MlflowClient
 
@@ -61,7 +66,7 @@ def test_all_that_a_run_tells_is_recorded_in_its_order(uri, bundle_path, trained
     assert (found.info.status, found.data.params) == ("FINISHED", {"train.lr": "0.003"})
     assert (found.data.metrics["val_loss"], found.data.tags["gate"]) == (0.75, "passed")
     assert len(found.inputs.dataset_inputs) == 1
-    assert psutil.Process().children() == []
+    assert recorders() == []
 
 
 def test_a_run_that_ends_with_an_error_failed(uri):
@@ -91,8 +96,8 @@ def test_a_run_is_closed_whoever_gets_a_signal(uri, pid, signals, status):
 
 def test_where_the_process_that_records_is_killed_training_goes_on_and_says_so_once(uri):
     with capture_logs() as logs, open_tracker(uri) as tracker, tracker.run("pets", {}) as run:
-        (recorder,) = psutil.Process().children()
-        os.kill(recorder.pid, signal.SIGKILL)
+        (recorder,) = recorders()
+        os.kill(recorder, signal.SIGKILL)
         run.metrics({"val_loss": 0.75}, step=1)
         run.tags({"gate": "passed"})
 
@@ -123,8 +128,8 @@ def test_a_wrong_uri_is_a_config_error_before_anything_is_trained():
 
 def test_a_process_that_does_not_start_is_a_config_error(uri):
     with open_tracker(uri) as tracker:
-        (recorder,) = psutil.Process().children()
-        os.kill(recorder.pid, signal.SIGKILL)
+        (recorder,) = recorders()
+        os.kill(recorder, signal.SIGKILL)
         with pytest.raises(ConfigError, match="its process ended with code -9"), tracker.run("pets", {}):
             pass
 
@@ -133,7 +138,7 @@ def test_a_run_that_never_began_leaves_no_process(uri):
     with pytest.raises(KeyboardInterrupt), open_tracker(uri):
         raise KeyboardInterrupt
 
-    assert psutil.Process().children() == []
+    assert recorders() == []
 
 
 @pytest.mark.parametrize(("uri", "kind"), [("none", NullTracker), ("sqlite:///mlflow.db", AsideTracker)])
