@@ -40,7 +40,7 @@ HEAVY = {
     # What records, what moves the champion, and the file that MLflow itself runs where a model is loaded.
     "mlflow": (
         *("training/mlflow_client.py", "training/mlflow_tracking.py"),
-        *("training/model_registry.py", "training/system_metrics.py"),
+        *("training/model_registry.py", "training/system_metrics.py", "training/recorder.py"),
         "delivery/registry.py",
         "inference/mlflow_model.py",
     ),

@@ -14,7 +14,7 @@ import click
 from tapetum.cli.stages import say, to_summary
 from tapetum.cli.tables import show
 from tapetum.cli.terminal import JSON, echo_json, stages_aside
-from tapetum.cli.train import fetch, train
+from tapetum.cli.train import fetch, tracking, train
 
 if TYPE_CHECKING:
     from tapetum.data.manifest import Manifest
@@ -54,7 +54,8 @@ def command(context: click.Context, port: int, keep: bool, as_json: bool) -> Non
     chosen = recipe.load(Path("digits"))
     out = Path("runs") / chosen.name
     with stages_aside(as_json):
-        outcome = train(chosen, fetch(chosen.source or "", out), out)
+        with tracking() as tracker:
+            outcome = train(chosen, fetch(chosen.source or "", out), out, tracker)
         if not outcome.passed:
             context.exit(1)
         with _service(outcome.bundle.path, port, out / "service.log", keep) as address:

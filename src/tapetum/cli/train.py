@@ -1,5 +1,7 @@
 """`tapetum train`: labelled pictures in, bundle out."""
 
+import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from tapetum.recipe import Recipe
     from tapetum.training.distributed import Group
     from tapetum.training.fit import EpochResult
+    from tapetum.training.tracking import Tracker
 
 _FINDINGS_SHOWN = 5
 # A bundle, its copy in MLflow and the tables; the cache of pictures asks for its own room.
@@ -111,7 +114,6 @@ def _run(
     from tapetum import recipe
     from tapetum.data import listing, packing
     from tapetum.errors import ConfigError
-    from tapetum.training import distributed
 
     is_pictures = recipe_or_pictures.is_dir() or packing.is_packed(recipe_or_pictures)
     if pictures is None and (is_pictures or listing.is_listing(recipe_or_pictures)):
@@ -119,16 +121,19 @@ def _run(
     else:
         chosen = recipe.load(recipe_or_pictures, overrides)
     out = out or Path("runs") / chosen.name
-    with distributed.joined() as group:
-        if not group.is_first:
-            group.wait()
-            _help(chosen, out, resume, group)
-            return None
-        if pictures is None:
-            if chosen.source is None:
-                raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
-            pictures = fetch(chosen.source, out)
-        return train(chosen, pictures, out, resume, group, is_draft, corrections)
+    with tracking() as tracker:  # its process imports MLflow while this one imports torch
+        from tapetum.training import distributed
+
+        with distributed.joined() as group:
+            if not group.is_first:
+                group.wait()
+                _help(chosen, out, resume, group)
+                return None
+            if pictures is None:
+                if chosen.source is None:
+                    raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
+                pictures = fetch(chosen.source, out)
+            return train(chosen, pictures, out, tracker, resume, group, is_draft, corrections)
 
 
 def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
@@ -159,6 +164,16 @@ def _planned(chosen: "Recipe") -> str:
     return f"a new last layer of {model}" + (f", then {fitted}" if epochs else "")
 
 
+def tracking() -> AbstractContextManager["Tracker"]:
+    """Where the settings want runs to be recorded; of processes that torchrun started, by the first."""
+    from tapetum import settings
+    from tapetum.training.aside import open_tracker
+
+    deployment = settings.load()
+    is_first = os.environ.get("RANK", "0") == "0"
+    return open_tracker(deployment.mlflow_tracking_uri if is_first else "none", deployment.mlflow_experiment_name)
+
+
 def fetch(source: str, out: Path) -> Path:
     """The pictures of a source, kept below the run's folder."""
     from tapetum import files
@@ -177,6 +192,7 @@ def train(
     chosen: "Recipe",
     pictures: Path,
     out: Path,
+    tracker: "Tracker",
     resume: bool = False,
     group: "Group | None" = None,
     is_draft: bool = False,
@@ -187,11 +203,8 @@ def train(
     from tapetum.data import packing
     from tapetum.data.sample import PARTS
     from tapetum.training.distributed import ALONE
-    from tapetum.training.mlflow_tracking import open_tracker
 
     files.require_space(out, _LEAST_FREE_BYTES)
-    deployment = settings.load()
-    tracker = open_tracker(deployment.mlflow_tracking_uri, deployment.mlflow_experiment_name)
     with files.held(out), progress() as advance:
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance, corrections)
         for finding in findings[:_FINDINGS_SHOWN]:
@@ -210,7 +223,7 @@ def train(
             chosen,
             manifest,
             out,
-            deployment.cache_dir,
+            settings.load().cache_dir,
             tracker,
             _say_epoch,
             advance,

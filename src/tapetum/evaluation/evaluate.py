@@ -1,6 +1,7 @@
 """What a bundle is worth: measured on pictures it never saw, through the Predictor that serves."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -72,12 +73,14 @@ def evaluate(draft: Bundle, manifest: Manifest, engine: str = "openvino", advanc
         agreement = compare(before, after, test.truth, draft.facts.labels)
         quantised = quantised.model_copy(update={"agreement": agreement})
     evaluated = bundles.amend(draft, temperature=temperature, scores=scores, quantised=quantised)
-    _write_reference(evaluated, on, val[served.precision])
-    files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
-    environment = {"engine": engine} | machine.description()
-    why = partial(explain, Predictor(evaluated, in_fp32))
-    report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment, why)
-    files.write_text(draft.path / REPORT, report)
+    with ThreadPoolExecutor(1) as aside:
+        written = aside.submit(_write_reference, evaluated, on, val[served.precision])
+        files.write_text(draft.path / CARD, card(evaluated.facts, manifest))
+        environment = {"engine": engine} | machine.description()
+        why = partial(explain, Predictor(evaluated, in_fp32))
+        report = page(evaluated.facts, manifest, measured["fp32"], decide(evaluated), epochs, environment, why)
+        files.write_text(draft.path / REPORT, report)
+        written.result()
     return evaluated
 
 

@@ -17,6 +17,8 @@ from tapetum.inference.predictor import Prediction, Predictor
 from tapetum.profile.axes import Axes
 from tapetum.progress import Advance, silent
 
+_BATCH = 4  # as features are computed: 300 pictures/s of EfficientNet-Lite0 in fp32 and 580 in bf16, not 240 and 440
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -55,7 +57,7 @@ def measure_on(
 ) -> dict[Precision, Measured]:
     """The same on engines of several precisions, each for as many calls at a time as there are cores.
 
-    Each picture is decoded once, as for one answer. With `axes` the last engine's answers have sights.
+    Each picture is decoded once. With `axes` the last engine's answers have sights.
     """
     labels = bundle.facts.labels
     strangers = sorted(set(manifest.labels) - set(labels))
@@ -65,18 +67,20 @@ def measure_on(
     predictors = [*(Predictor(bundle, engine) for engine in engines[:-1]), Predictor(bundle, engines[-1], axes=axes)]
     precisions = [engine.precision for engine in engines]
 
-    def answers(sample: Sample) -> list[Prediction]:
-        seen = predictors[0].read(read(manifest.root, sample))
-        results = [predictor.predict([seen])[0] for predictor in predictors]
+    def answers(batch: Sequence[Sample]) -> list[list[Prediction]]:
+        """Of each predictor, to each picture."""
+        seen = [predictors[0].read(read(manifest.root, sample)) for sample in batch]
         # What was scanned and is unchanged can be decoded.
-        return [result for result in results if isinstance(result, Prediction)]
+        return [[one for one in found.predict(seen) if isinstance(one, Prediction)] for found in predictors]
 
-    answered = []
+    answered: list[list[Prediction]] = [[] for _ in predictors]
+    batches = [samples[start : start + _BATCH] for start in range(0, len(samples), _BATCH)]
     # Two threads a core, so that one decodes while another waits for its turn in an engine: 155 pictures/s, not 120.
     with ThreadPoolExecutor(2 * machine.cores()) as pool:
-        for found in pool.map(answers, samples):
-            answered.append(found)
-            advance(f"evaluate {part} in {' and '.join(precisions)}", len(answered), len(samples))
+        for found in pool.map(answers, batches):
+            for kept, results in zip(answered, found, strict=True):
+                kept += results
+            advance(f"evaluate {part} in {' and '.join(precisions)}", len(answered[0]), len(samples))
     truth = np.array([labels.index(sample.label) for sample in samples])
     digests = [sample.digest for sample in samples]
     return {
@@ -87,7 +91,7 @@ def measure_on(
             np.stack([_outputs(result).features for result in results]),
             np.stack([np.zeros(0) if result.sight is None else result.sight.row for result in results]),
         )
-        for precision, results in zip(precisions, zip(*answered, strict=True), strict=True)
+        for precision, results in zip(precisions, answered, strict=True)
     }
 
 

@@ -18,7 +18,7 @@ from tapetum.data.sample import PARTS
 from tapetum.errors import ConfigError
 from tapetum.settings import masked
 from tapetum.training import mlflow_client, model_registry, system_metrics
-from tapetum.training.tracking import NullRun, NullTracker, Run, Tracker
+from tapetum.training.tracking import NullRun, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -165,11 +165,6 @@ class MlflowTracker:
                 "expected the address of a server, sqlite:///mlruns/mlflow.db, or none"
             ) from None
         return MlflowRun(client, run_id, f"run {run_id} of experiment {experiment} in {masked(self._uri)}")
-
-
-def open_tracker(uri: str, experiment: str | None = None) -> Tracker:
-    """The tracker for a tracking URI; `none` records nothing."""
-    return NullTracker() if uri == "none" else MlflowTracker(uri, experiment)
 
 
 def _origin() -> dict[str, str]:

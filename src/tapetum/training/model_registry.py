@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,19 @@ def register(client: "MlflowClient", run_id: str, name: str, bundle: Bundle, tag
     return str(registered.version)
 
 
+def prepare() -> None:
+    """Have MLflow look through all installed packages, as it does before it saves a first model: most of a second."""
+    with suppress(ImportError):  # of what is not public
+        from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
+
+        warn_dependency_requirement_mismatches(_requirements())
+
+
+def _requirements() -> list[str]:
+    required = [*REQUIREMENTS, *([_RESIZER] if util.find_spec(_RESIZER.replace("-", "_")) else [])]
+    return [f"{name}=={metadata.version(name)}" for name in required]
+
+
 def save(bundle: Bundle, path: Path, model: "Model") -> None:
     """Write a sealed bundle as a model of MLflow: code and files, nothing pickled, nothing guessed.
 
@@ -72,7 +86,6 @@ def save(bundle: Bundle, path: Path, model: "Model") -> None:
         ColSpec(DataType.string, "error", required=False),
     ]
     example = next(iter(bundle.golden().pictures.values()))
-    required = [*REQUIREMENTS, *([_RESIZER] if util.find_spec(_RESIZER.replace("-", "_")) else [])]
     pyfunc.save_model(
         path,
         mlflow_model=model,
@@ -81,7 +94,7 @@ def save(bundle: Bundle, path: Path, model: "Model") -> None:
         code_paths=[str(CODE)],
         signature=ModelSignature(Schema([ColSpec(DataType.binary)]), Schema(outputs)),
         input_example=pd.DataFrame({"image": [example]}),
-        pip_requirements=[f"{name}=={metadata.version(name)}" for name in required],
+        pip_requirements=_requirements(),
     )
     # MLflow notes where the code lay on this machine, and with which cloudpickle it pickled nothing.
     flavour = model.flavors["python_function"]

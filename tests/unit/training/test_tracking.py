@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from tapetum import bundle as bundles
 from tapetum.data import manifest as manifests
 from tapetum.errors import ConfigError
-from tapetum.training.mlflow_tracking import MlflowTracker, open_tracker
+from tapetum.training.mlflow_tracking import MlflowTracker
 from tapetum.training.tracking import NullTracker
 
 # MLflow's own use of SQLAlchemy: nothing in our hands.
@@ -294,8 +294,3 @@ def test_the_null_tracker_takes_all_and_writes_nothing(tmp_path):
 
     assert run.address == "not recorded"
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("uri", "kind"), [("none", NullTracker), ("sqlite:///mlflow.db", MlflowTracker)])
-def test_a_uri_chooses_the_tracker(uri, kind):
-    assert type(open_tracker(uri)) is kind
