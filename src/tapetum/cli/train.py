@@ -122,12 +122,13 @@ def _run(
         chosen = recipe.load(recipe_or_pictures, overrides)
     out = out or Path("runs") / chosen.name
     with tracking() as tracker:  # its process imports MLflow while this one imports torch
+        from tapetum import pipeline, settings
         from tapetum.training import distributed
 
         with distributed.joined() as group:
             if not group.is_first:
                 group.wait()
-                _help(chosen, out, resume, group)
+                pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
                 return None
             if pictures is None:
                 if chosen.source is None:
@@ -237,12 +238,6 @@ def train(
         say_verdict(outcome.bundle, outcome.verdict, out)
     say("tracked", outcome.tracked)
     return outcome
-
-
-def _help(chosen: "Recipe", out: Path, resume: bool, group: "Group") -> None:
-    from tapetum import pipeline, settings
-
-    pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
 
 
 def _say_epoch(result: "EpochResult") -> None:

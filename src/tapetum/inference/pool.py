@@ -11,7 +11,6 @@ from time import perf_counter
 import structlog
 
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
-from tapetum.inference import grouping
 from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.hands import Begin, Hand, ProcessHand
 from tapetum.inference.predictor import Picture
@@ -57,11 +56,8 @@ class Pool:
     @property
     def pending(self) -> int:
         """Pictures that wait or are computed, without those of heat maps."""
-        number = len(self.predictions.waiting)
-        for hand in tuple(self._hands):
-            if hand not in self.questions.hands:
-                number += len(hand.jobs) + len(hand.next)
-        return number
+        busy = [hand for hand in tuple(self._hands) if hand not in self.questions.hands]
+        return len(self.predictions.waiting) + sum([len(hand.jobs) + len(hand.next) for hand in busy])
 
     @property
     def status(self) -> Status:
@@ -85,7 +81,7 @@ class Pool:
             self._supervise(self._tend(hand))
         self._supervise(self._watch())
         if is_grouping:
-            self._supervise(self._find_group(hands[0]))  # the last to be given pictures at first
+            self._supervise(self.predictions.find_group(hands[0].call_s))  # the last to be given pictures at first
 
     def require_room(self, pictures: int = 1) -> None:
         """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
@@ -153,9 +149,8 @@ class Pool:
                 continue
             waits = self.predictions.waiting
             hand.ask(self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand))
-        if not self.predictions.waiting:
-            return
-        for hand in sorted(self._hands, key=lambda hand: -hand.busy_s()):  # who is done first gets the first
+        hands = sorted(self._hands, key=lambda hand: -hand.busy_s()) if self.predictions.waiting else ()
+        for hand in hands:  # who is done first gets the first
             if hand.may_line_up and self.predictions.may_line_up(len(self._hands)):
                 hand.ask(self.predictions.give(len(self._hands)))
 
@@ -220,9 +215,6 @@ class Pool:
                 self.trouble = str(error)
                 log.error("a worker cannot be started", reason=str(error), failures=failures)
                 log.debug("its traceback", exc_info=None if isinstance(error, TapetumError) else error)
-
-    async def _find_group(self, hand: Hand) -> None:
-        self.predictions.group = await grouping.find(hand.call_s)
 
     async def _watch(self) -> None:
         """Look after what no hand can tell of itself: that it stands still, or has grown."""

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from time import perf_counter
 
 from tapetum import containers
 from tapetum.errors import Overloaded, PictureError
-from tapetum.inference.grouping import SIZES
+from tapetum.inference import grouping
 from tapetum.inference.predictor import Picture, bytes_of
 from tapetum.inference.showing import Answer, Question
 
@@ -130,6 +130,10 @@ class Predictions:
         """Whether the next is small, and so many wait that each of so many hands could be given a whole group."""
         return len(self.waiting) >= hands * self.group and self.waiting[0].may_share
 
+    async def find_group(self, time: Callable[[int], Awaitable[float]]) -> None:
+        """From now on give as many at a time as pays by what `time` measures."""
+        self.group = await grouping.find(time)
+
     def take(self, jobs: Sequence[Job]) -> None:
         """Have all wait, or none. Raises Overloaded."""
         waiting, coming = sum(map(_pixels, self.waiting)), sum(map(_pixels, jobs))
@@ -144,7 +148,7 @@ class Predictions:
     def give(self, hands: int) -> list[Job]:
         """The next for one of so many free hands: one, unless more wait than there are such hands."""
         share = min(self.group, -(-len(self.waiting) // hands))
-        size = max(size for size in SIZES if size <= share)
+        size = max(size for size in grouping.SIZES if size <= share)
         jobs = [_next(self.waiting)]
         while len(jobs) < size and jobs[0].may_share and self.waiting[0].may_share:
             jobs.append(_next(self.waiting))

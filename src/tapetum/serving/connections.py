@@ -58,8 +58,8 @@ class Connection(HttpToolsProtocol):
     @property
     def is_idle(self) -> bool:
         """Whether it has answered what it was asked and waits for more; not one that makes room already."""
-        has_answered = self._timer is None and self.cycle is not None and self.cycle.response_complete
-        return has_answered and not self.transport.is_closing()
+        is_done = self._timer is None and self.cycle is not None and self.cycle.response_complete
+        return is_done and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Refuse a connection too many, unless an idle one can make room."""
@@ -122,16 +122,14 @@ class Connection(HttpToolsProtocol):
         # answer begins the next in the pipeline, from within.
         scope: Any = cycle.scope
         needs_layers = self.pipeline or b"origin" in dict(scope["headers"])
-        written = None if needs_layers else self._limits.refusal(scope)
-        if written is not None:
+        if not needs_layers and (written := self._limits.refusal(scope)) is not None:
             self._say(cycle, written.to_bytes(is_last=self._leaves(cycle)))
         elif needs_layers or not self._limits.lane.takes(scope):
             super()._start_asgi_task(cycle, app)
         else:
             self._gone = scope[GONE] = self.loop.create_future()
             cycle.send = partial(self._gather, cycle, [])  # type: ignore[method-assign]  # which is how it is told
-            lane: Any = self._limits.lane
-            super()._start_asgi_task(cycle, lane)
+            super()._start_asgi_task(cycle, self._limits.lane)  # type: ignore[arg-type]  # as ASGI is written here
 
     async def _gather(self, cycle: RequestResponseCycle, heads: list[Message], message: Message) -> None:
         """Give head and body of an answer in one piece: of two, each would wake the client."""
