@@ -68,7 +68,7 @@ def profiled(source: Path, out: Path, count: int = 500) -> Path:
         {name: (source / name).read_bytes() for name in bundles.load(source).facts.files or ()},
     )
     predictor = Predictor(draft, open_engine("openvino", draft))
-    predictor.axes = axes.fit(np.array([answer.features for answer in _answers(predictor, 300, 1)]))
+    predictor.axes = axes.fit(np.array([answer.outputs.features for answer in _answers(predictor, 300, 1)]))
     answers = _answers(predictor, count, 2)
     sights = np.array([answer.sight.row for answer in answers])
     shares = np.array([answer.probabilities for answer in answers])

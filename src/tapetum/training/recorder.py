@@ -45,8 +45,8 @@ def _record(line: Connection, tell: Tell) -> None:
     # What opening a run and saving a model import, while nobody waits for it yet.
     with suppress(ConfigError, ImportError), mlflow_client.environment(uri):
         mlflow_client.quietly()
-        from mlflow import pyfunc  # noqa: F401
-        from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
+        from mlflow import pyfunc  # noqa: F401  # it is used later, and imported by then
+        from mlflow.store.tracking import sqlalchemy_store  # noqa: F401  # the same
     tracker = MlflowTracker(uri, experiment)
     name, params = _heard(line)
     try:
