@@ -33,6 +33,11 @@ COMMANDS = dict(walk(cli.tapetum, "tapetum"))
 LEAVES = {path: command for path, command in COMMANDS.items() if not isinstance(command, click.Group)}
 
 
+def context(command: click.Command) -> click.Context:
+    """As from the command line; a command keeps the names of --help that it is first asked with."""
+    return click.Context(command, **cli.tapetum.context_settings)
+
+
 @pytest.mark.parametrize("path", COMMANDS)
 def test_every_command_says_its_purpose_on_a_line_and_has_an_example(path):
     command = COMMANDS[path]
@@ -44,7 +49,7 @@ def test_every_command_says_its_purpose_on_a_line_and_has_an_example(path):
 
 @pytest.mark.parametrize("path", COMMANDS)
 def test_no_mark_for_the_layout_shows_in_a_help(path):
-    assert "\\b" not in COMMANDS[path].get_help(click.Context(COMMANDS[path]))
+    assert "\\b" not in COMMANDS[path].get_help(context(COMMANDS[path]))
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -89,7 +94,7 @@ def test_debug_may_stand_before_and_after_the_name_of_a_command(path):
 
 
 def test_the_help_says_what_the_exit_codes_mean():
-    shown = cli.tapetum.get_help(click.Context(cli.tapetum))
+    shown = cli.tapetum.get_help(context(cli.tapetum))
 
     for code in (ending.SAID_NO, ending.IMPOSSIBLE, ending.BUG, ending.INTERRUPTED, ending.PIPE_CLOSED):
         assert f"\n    {code:>3}  " in shown
