@@ -73,7 +73,8 @@ def test_every_example_parses(path, tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", COMMANDS)
 def test_an_example_is_not_broken_over_lines(path, capsys):
     """Else it cannot be copied."""
-    context = click.Context(COMMANDS[path], info_name=path, terminal_width=80)
+    settings = {"info_name": path, "terminal_width": 80, **cli.tapetum.context_settings}
+    context = click.Context(COMMANDS[path], **settings)
 
     shown = [line.strip() for line in COMMANDS[path].get_help(context).splitlines()]
 
