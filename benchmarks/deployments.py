@@ -68,14 +68,14 @@ class Outcome:
     def _was_in_flight(self, trouble: dict[str, Any], balancer_lines: Sequence[str]) -> bool:
         """Whether it was with a process when that was killed.
 
-        Of a hand its front says so. Of a front the time is known, and where the balancer has a line of the request, the
+        Of a worker its front says so. Of a front the time is known, and where the balancer has a line of a request, the
         place: of one that is not the first of its caller's connection, and ends with the pod's, haproxy says nothing.
         """
         if trouble["found"].endswith("worker-lost"):
-            return any(death.is_hand for death in self.deaths)
+            return any(death.is_worker for death in self.deaths)
         ended = datetime.fromisoformat(trouble["at"]).timestamp()
         fronts = [
-            each for each in self.deaths if not each.is_hand and each.begun - CLOCK_S <= ended <= each.ended + HEAR_S
+            each for each in self.deaths if not each.is_worker and each.begun - CLOCK_S <= ended <= each.ended + HEAR_S
         ]
         lines = (line.split() for line in balancer_lines if line.startswith("smoke-"))
         places = {place for request_id, place, *_ in lines if request_id == trouble["request_id"]}

@@ -17,12 +17,12 @@ STAND_STILL_S = 0.2
 
 @dataclass(frozen=True)
 class Death:
-    """A process that was killed between two times by the clock; `is_hand` where its front lives on and answers."""
+    """A process that was killed between two times by the clock; `is_worker` where its front lives on and answers."""
 
     place: str
     begun: float
     ended: float
-    is_hand: bool = False
+    is_worker: bool = False
 
 
 @dataclass
@@ -84,17 +84,17 @@ def unready(scene: Scene) -> None:
     pod = scene.pods[0]
     graph = scene.bundles["first"] / bundles.GRAPH
     graph.rename(graph.with_suffix(".away"))
-    _kill_hand(scene, pod)
+    _kill_worker(scene, pod)
     scene.stage.until(lambda: scene.stage.fact("services", pod.place, "status") == "DOWN")
     graph.with_suffix(".away").rename(graph)
     scene.stage.until(lambda: scene.stage.fact("services", pod.place, "status") == "UP")
 
 
-def killed_hand(scene: Scene) -> None:
+def killed_worker(scene: Scene) -> None:
     """The process that computes is killed."""
     pod = scene.pods[0]
-    _kill_hand(scene, pod)
-    scene.stage.until(lambda: len(pod.hands()) == 1)
+    _kill_worker(scene, pod)
+    scene.stage.until(lambda: len(pod.workers()) == 1)
     waiting, answered = (int(scene.stage.fact("services", pod.place, name)) for name in ("scur", "hrsp_2xx"))
     scene.stage.until(lambda: int(scene.stage.fact("services", pod.place, "hrsp_2xx")) >= answered + waiting)
 
@@ -116,8 +116,8 @@ def killed_front(scene: Scene) -> None:
 def killed_pod(scene: Scene) -> None:
     """All its processes are killed, and its network is gone; another pod is made elsewhere."""
     old = scene.pods[0]
-    with _standing_still(scene, old) as hands:
-        scene.deaths.append(Death(old.place.name, *kill(old.front, *hands)))
+    with _standing_still(scene, old) as workers:
+        scene.deaths.append(Death(old.place.name, *kill(old.front, *workers)))
     scene.stage.cut(old.place)
     old.process.wait()
     scene.replace(old, scene.stage.admit(scene.start(scene.bundles["first"])))
@@ -145,7 +145,7 @@ SCENARIOS: dict[str, Callable[[Scene], None]] = {
     "scale up from 2 to 4, and down": scaling,
     "readiness flips": readiness,
     "a worker that cannot be replaced": unready,
-    "kill -9 of a hand": killed_hand,
+    "kill -9 of a worker": killed_worker,
     "kill -9 of the front": killed_front,
     "kill -9 of a pod": killed_pod,
     "update to a bundle of another digest": bad_digest,
@@ -170,15 +170,15 @@ def _refused(scene: Scene, name: str | None) -> None:
     scene.stage.forget(fresh)
 
 
-def _kill_hand(scene: Scene, pod: Pod) -> None:
-    with _standing_still(scene, pod) as hands:
-        scene.deaths.append(Death(pod.place.name, *kill(*hands), is_hand=True))
+def _kill_worker(scene: Scene, pod: Pod) -> None:
+    with _standing_still(scene, pod) as workers:
+        scene.deaths.append(Death(pod.place.name, *kill(*workers), is_worker=True))
 
 
 @contextmanager
 def _standing_still(scene: Scene, pod: Pod) -> Iterator[list[int]]:
-    """The hands of a pod, for long enough that what is killed surely has requests."""
-    pids = pod.hands()
+    """The workers of a pod, for long enough that what is killed surely has requests."""
+    pids = pod.workers()
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     pause(STAND_STILL_S)

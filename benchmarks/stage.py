@@ -107,7 +107,7 @@ class Pod:
     def front(self) -> int:
         return self.find_front()
 
-    def hands(self) -> list[int]:
+    def workers(self) -> list[int]:
         """The ids of its processes that compute."""
         front = self.front
         return [int(pid) for pid in Path(f"/proc/{front}/task/{front}/children").read_text().split()]

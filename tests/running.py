@@ -47,7 +47,9 @@ class Service(NamedTuple):
     def _is_worker(self, pid: int) -> bool:
         try:
             parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            return parent == self.process.pid and b"tapetum.inference.hand" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            return (
+                parent == self.process.pid and b"tapetum.inference.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            )
         except OSError:
             return False
 

@@ -16,8 +16,8 @@ import tapetum
 from tapetum import machine
 from tapetum.delivery import load, target
 from tapetum.delivery.connection import Target
-from tapetum.inference.hand import Plan, open_predictor
 from tapetum.inference.predictor import Prediction
+from tapetum.inference.worker import Plan, open_predictor
 
 START_S = 180.0
 MOST_PICTURES = 200

@@ -55,10 +55,10 @@ class ServiceSettings(BaseSettings):
         description="Processes that compute, each on one thread; unset, one for each core that the container has. "
         "0 computes on a thread of the service itself.",
     )
-    grouping: Literal["auto", "off"] = Field(
+    batching: Literal["auto", "off"] = Field(
         "auto",
-        description="Whether small pictures that wait are computed together; auto is as many as the model gains by, "
-        "which is measured at the start.",
+        description="Dynamic batching: small pictures that wait are computed together; auto is as many as the model "
+        "gains by, which is measured at the start.",
     )
     max_pending: Annotated[int, Field(ge=1)] = Field(
         64, description="Pictures that may wait or be computed; beyond them the answer is 503."
@@ -160,7 +160,7 @@ class Settings(AlertSettings, FeedbackSettings, ShadowSettings, ServiceSettings)
     """Facts of one deployment; facts of the model live in its bundle."""
 
     @property
-    def hands(self) -> int:
+    def worker_processes(self) -> int:
         """How many processes compute: one for each core unless told otherwise; for 0 it is a thread."""
         return machine.cores() if self.workers is None else self.workers
 

@@ -7,7 +7,7 @@ import yaml
 from rendered import FOLLOWING, ROOT, SERVICE, container, matches, of_kind, one, pod
 
 from tapetum import __version__
-from tapetum.inference import hands
+from tapetum.inference import workers
 from tapetum.logs import journal
 from tapetum.serving import alarm, spans
 from tapetum.serving.app import create_app
@@ -61,7 +61,7 @@ def leaving_s(settings: Settings) -> float:
         settings.drain_s
         + requests_s
         + alarm.CLOSE_S
-        + 2 * hands.END_S
+        + 2 * workers.END_S
         + keeper.CLOSING_S
         + spans.CLOSE_S
         + journal.CLOSE_S

@@ -16,7 +16,7 @@ from running import Service, running, serve_command
 
 CALLERS = 4
 MOST_FRONT_BYTES = 400_000_000
-MOST_HAND_BYTES = 700_000_000
+MOST_WORKER_BYTES = 700_000_000
 # Of a file system, of Python's tracebacks, of where objects lie.
 LEAKS = re.compile(
     r"Traceback|File \\?\"|/(usr|root|home|tmp|work|lib)/|site-packages|\.py\b|0x[0-9a-f]{6}| object at "
@@ -60,16 +60,16 @@ def test_every_hostile_picture_is_answered_or_refused(service, bright):
         response = service.client.post("/predict", content=content)
         return name, complaint("/predict", response.status_code, response.headers["Content-Type"], response.content)
 
-    hands = hands_of(service)
+    workers = workers_of(service)
     with ThreadPoolExecutor(CALLERS) as callers:
         answers = list(callers.map(ask, pictures.corpus()))
 
     assert len(answers) >= 200
     assert {name: wrong for name, wrong in answers if wrong} == {}
-    assert hands_of(service) == hands, "a hand was lost"
+    assert workers_of(service) == workers, "a worker was lost"
     assert service.client.post("/predict", content=bright).json()["prediction"] == "bright"
     assert peak_bytes(service.process.pid) < MOST_FRONT_BYTES
-    assert max(peak_bytes(hand) for hand in hands) < MOST_HAND_BYTES
+    assert max(peak_bytes(worker) for worker in workers) < MOST_WORKER_BYTES
 
 
 def test_every_hostile_request_is_answered_or_hung_up_on(service, bright):
@@ -116,7 +116,7 @@ def wrong_in(received: bytes, sent: bytes) -> str | None:
     return None if place == len(received) else f"no HTTP: {received[place : place + 200]!r}"
 
 
-def hands_of(service: Service) -> set[int]:
+def workers_of(service: Service) -> set[int]:
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text()
     return {int(child) for child in children.split()}
 

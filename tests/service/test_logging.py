@@ -362,7 +362,7 @@ def test_what_a_worker_says_is_a_line_with_its_process_and_so_are_its_last_words
     assert "Corrupt EXIF data" in said[0]
     last = "".join("".join(said).split())  # however many pieces they came in
     assert "FatalPythonerror:Segmentationfault" in last
-    assert "tapetum/inference/hand.py" in last
+    assert "tapetum/inference/worker.py" in last
     assert {line["level"] for line in lines if line["event"] == "a worker says"} == {"warning"}
 
 

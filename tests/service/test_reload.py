@@ -343,7 +343,7 @@ def test_an_operators_key_is_needed_and_without_any_it_is_off(start, own_bundle,
 # Runs in each worker before anything else: one that finds a pipe there waits for what the test does.
 GATE = """
 import os, sys
-if "tapetum.inference.hand" in sys.orig_argv and os.path.exists({gate!r}):
+if "tapetum.inference.worker" in sys.orig_argv and os.path.exists({gate!r}):
     open({gate!r}).close()
 """
 

@@ -14,7 +14,7 @@ from conftest import encode
 from running import ask_beyond_the_limit, ends, frozen, post, running, serve_command, slug
 
 from tapetum import bundle as bundles
-from tapetum.inference.hand import Plan
+from tapetum.inference.worker import Plan
 
 
 def test_a_killed_worker_costs_the_picture_it_had_and_is_replaced(start, bright):
@@ -158,6 +158,6 @@ def test_a_picture_larger_than_the_line_takes_at_once_arrives_whole(start, rng):
 
 
 def test_a_worker_knows_nothing_of_http():
-    program = "import sys, tapetum.inference.hand; print({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules))"
+    program = "import sys, tapetum.inference.worker; print({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"

@@ -60,7 +60,7 @@ def usual() -> Classify:
 def ours() -> Classify:
     """The path of Tapetum's own workers."""
     from tapetum.containers import DEFAULT_MAX_PIXELS
-    from tapetum.inference.hand import Plan, open_predictor
+    from tapetum.inference.worker import Plan, open_predictor
 
     predictor, _ = open_predictor(Plan(BUNDLE, "openvino", "auto", DEFAULT_MAX_PIXELS))
 

@@ -52,7 +52,7 @@ def command(
         "shadow_share": shadow_share,
     }
     chosen = settings.load(**given)
-    start.early(chosen.hands)
+    start.early(chosen.worker_processes)
     machine.collect_seldom()
     if "rich" not in sys.modules:
         # structlog brings it along where it is installed, for tracebacks that nobody draws here: 0.07 s and 6 MB.

@@ -11,9 +11,9 @@ import numpy as np
 from tapetum.bundle import Bundle
 from tapetum.containers import DEFAULT_MAX_PIXELS
 from tapetum.evaluation.gate import Check
-from tapetum.inference.hand import Plan
-from tapetum.inference.hands import ProcessHand
 from tapetum.inference.work import Job
+from tapetum.inference.worker import Plan
+from tapetum.inference.workers import ProcessWorker
 from tapetum.recipe import Gate
 from tapetum.scores import Interval, paired
 
@@ -50,26 +50,26 @@ def measure(bundles: Sequence[Bundle], pictures: Sequence[bytes], calls: int = _
 
 async def _measure(bundles: Sequence[Bundle], pictures: Sequence[bytes], calls: int) -> list[Cost]:
     async with AsyncExitStack() as stack:
-        hands = []
+        workers = []
         for bundle in bundles:
             plan = Plan(bundle.path, ENGINE, "auto", DEFAULT_MAX_PIXELS)
-            hands.append(ProcessHand(plan, lambda hand, left: None))
-            stack.push_async_callback(hands[-1].close)
-            await hands[-1].open()
-        took: list[list[float]] = [[] for _ in hands]
-        order = list(zip(hands, took, strict=True))
+            workers.append(ProcessWorker(plan, lambda worker, left: None))
+            stack.push_async_callback(workers[-1].close)
+            await workers[-1].open()
+        took: list[list[float]] = [[] for _ in workers]
+        order = list(zip(workers, took, strict=True))
         for number in range(-len(pictures), calls):
-            for hand, seconds in order:
+            for worker, seconds in order:
                 job = Job(pictures[number % len(pictures)], DEFAULT_MAX_PIXELS)
                 start = perf_counter()
-                hand.ask([job])
+                worker.ask([job])
                 await job.answer
                 if number >= 0:  # those before warm up
                     seconds.append(perf_counter() - start)
             order.reverse()  # what the first leaves behind meets each in turn
         return [
-            Cost(np.array(seconds), hand.memory_bytes(), _size(bundle))
-            for bundle, hand, seconds in zip(bundles, hands, took, strict=True)
+            Cost(np.array(seconds), worker.memory_bytes(), _size(bundle))
+            for bundle, worker, seconds in zip(bundles, workers, took, strict=True)
         ]
 
 

@@ -1,4 +1,4 @@
-"""The front's end of the line to a hand: a socket on the event loop, which nothing waits for."""
+"""The front's end of the line to a worker: a socket on the event loop, which nothing waits for."""
 
 import asyncio
 import socket

@@ -1,7 +1,7 @@
-"""Many hands behind one queue: bounded, supervised, and without a word of HTTP.
+"""Many workers behind one queue: bounded, supervised, and without a word of HTTP.
 
-A hand that dies, stands still or grows too large is replaced, and costs the
-picture that it had; of a group, the one that does it again when it is alone.
+A worker that dies, stands still or grows too large is replaced, and costs the
+picture that it had; of a batch, the one that does it again when it is alone.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from time import perf_counter
 import structlog
 
 from tapetum.errors import BundleError, NotReady, Overloaded, TapetumError, WorkerLost
-from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.hands import Begin, Hand, ProcessHand
 from tapetum.inference.predictor import Picture
 from tapetum.inference.showing import Question
-from tapetum.inference.thread_hand import ThreadHand
+from tapetum.inference.thread_worker import ThreadWorker
 from tapetum.inference.work import Job, Limits, Predictions, Questions, Status
+from tapetum.inference.worker import Opened, Plan
+from tapetum.inference.workers import Begin, ProcessWorker, Worker
 
 START_S = 60.0
 WATCH_S = 0.1
@@ -31,33 +31,33 @@ log = structlog.get_logger()
 class Pool:
     """`workers` processes, or for 0 a thread of this one; `begin` starts one of these."""
 
-    def __init__(self, plan: Plan, workers: int, limits: Limits, begin: Begin = ProcessHand) -> None:
+    def __init__(self, plan: Plan, workers: int, limits: Limits, begin: Begin = ProcessWorker) -> None:
         self.opened: Opened | None = None
         self.trouble: str | None = None
         self._plan = plan
-        self._kind: Begin = begin if workers else ThreadHand
+        self._kind: Begin = begin if workers else ThreadWorker
         self._size = max(1, workers)
         self._replaced = 0
         self._limits = limits
         self.predictions = Predictions(limits.pixels)
         self.questions = Questions(limits.questions, at_once=max(1, self._size // 2))
-        self._hands: set[Hand] = set()  # those that may be asked
-        self._free: list[Hand] = []
-        self._living: set[Hand] = set()  # those and the ones that start or end
+        self._workers: set[Worker] = set()  # those that may be asked
+        self._free: list[Worker] = []
+        self._living: set[Worker] = set()  # those and the ones that start or end
         self._hear_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_ready(self) -> bool:
-        """Whether pictures are taken: a hand is there, or one is about to take the place of the last."""
-        is_tended = self.trouble is None or any(not hand.has_ended for hand in tuple(self._hands))
+        """Whether pictures are taken: a worker is there, or one is about to take the place of the last."""
+        is_tended = self.trouble is None or any(not worker.has_ended for worker in tuple(self._workers))
         return self.opened is not None and is_tended
 
     @property
     def pending(self) -> int:
         """Pictures that wait or are computed, without those of heat maps."""
-        busy = [hand for hand in tuple(self._hands) if hand not in self.questions.hands]
-        return len(self.predictions.waiting) + sum([len(hand.jobs) + len(hand.next) for hand in busy])
+        busy = [worker for worker in tuple(self._workers) if worker not in self.questions.workers]
+        return len(self.predictions.waiting) + sum([len(worker.jobs) + len(worker.next) for worker in busy])
 
     @property
     def status(self) -> Status:
@@ -66,25 +66,25 @@ class Pool:
             pending=self.pending,
             limit=self._limits.pending,
             oldest_s=self.predictions.oldest_s,
-            hands=sum(not hand.has_ended for hand in tuple(self._hands)),
+            workers=sum(not worker.has_ended for worker in tuple(self._workers)),
             wanted=self._size,
-            group=self.predictions.group,
+            batch=self.predictions.batch,
             replaced=self._replaced,
-            memory_bytes=sum(hand.memory_bytes() for hand in tuple(self._living)),
+            memory_bytes=sum(worker.memory_bytes() for worker in tuple(self._living)),
         )
 
-    async def start(self, is_grouping: bool = False) -> None:
-        """Open every hand, and with `is_grouping` have one timed later. Raises the TapetumError of one that fails."""
-        hands = await asyncio.gather(*(self._open() for _ in range(self._size)))
-        for hand in hands:
-            self._welcome(hand)
-            self._supervise(self._tend(hand))
+    async def start(self, is_batching: bool = False) -> None:
+        """Open every worker, and with `is_batching` have one timed later. Raises the TapetumError of one that fails."""
+        workers = await asyncio.gather(*(self._open() for _ in range(self._size)))
+        for worker in workers:
+            self._welcome(worker)
+            self._supervise(self._tend(worker))
         self._supervise(self._watch())
-        if is_grouping:
-            self._supervise(self.predictions.find_group(hands[0].call_s))  # the last to be given pictures at first
+        if is_batching:
+            self._supervise(self.predictions.find_batch(workers[0].call_s))  # the last to be given pictures at first
 
     def require_room(self, pictures: int = 1) -> None:
-        """Raise NotReady without a hand, Overloaded where so many more pictures cannot wait."""
+        """Raise NotReady without a worker, Overloaded where so many more pictures cannot wait."""
         if not self.is_ready:
             raise NotReady("no worker can compute at present: the service says why where it tells whether it is ready")
         if self.pending + pictures <= self._limits.pending:
@@ -109,7 +109,7 @@ class Pool:
         return job
 
     def drop(self, jobs: Sequence[Job]) -> None:
-        """Forget pictures that nobody waits for any more: those still in the queue never reach a hand."""
+        """Forget pictures that nobody waits for any more: those still in the queue never reach a worker."""
         for job in jobs:
             job.answer.cancel()
             waiting = (self.predictions if job.question is None else self.questions).waiting
@@ -117,130 +117,130 @@ class Pool:
                 waiting.remove(job)
 
     def follow(self, former: "Pool") -> None:
-        """Count replaced hands on from the pool whose place this one takes."""
+        """Count replaced workers on from the pool whose place this one takes."""
         self._replaced += former._replaced
 
     async def finish(self) -> None:
-        """Answer what was taken, then end all hands."""
+        """Answer what was taken, then end all workers."""
         while self.pending or self.questions.pending:
             await asyncio.sleep(WATCH_S)
         await self.close()
 
     async def close(self) -> None:
-        """End all hands, each after what it has."""
+        """End all workers, each after what it has."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._hands.clear()
+        self._workers.clear()
         self._free.clear()
-        await asyncio.gather(*(hand.close() for hand in self._living))
+        await asyncio.gather(*(worker.close() for worker in self._living))
 
     def _hear(self) -> None:
-        """Take the hands' answers now, and give them new pictures: one turn of the loop may refuse hundreds."""
+        """Take the workers' answers now, and give them new pictures: one turn of the loop may refuse hundreds."""
         if perf_counter() >= self._hear_at:
             self._hear_at = perf_counter() + _HEAR_S
-            for hand in list(self._hands):
-                hand.hear()
+            for worker in list(self._workers):
+                worker.hear()
 
     def _dispatch(self) -> None:
         while self._free and (self.predictions.waiting or self.questions.are_due):
-            hand = self._free.pop()
-            if hand.has_ended:
+            worker = self._free.pop()
+            if worker.has_ended:
                 continue
             waits = self.predictions.waiting
-            hand.ask(self.predictions.give(1 + len(self._free)) if waits else self.questions.give(hand))
-        hands = sorted(self._hands, key=lambda hand: -hand.busy_s()) if self.predictions.waiting else ()
-        for hand in hands:  # who is done first gets the first
-            if hand.may_line_up and self.predictions.may_line_up(len(self._hands)):
-                hand.ask(self.predictions.give(len(self._hands)))
+            worker.ask(self.predictions.give(1 + len(self._free)) if waits else self.questions.give(worker))
+        workers = sorted(self._workers, key=lambda worker: -worker.busy_s()) if self.predictions.waiting else ()
+        for worker in workers:  # who is done first gets the first
+            if worker.may_line_up and self.predictions.may_line_up(len(self._workers)):
+                worker.ask(self.predictions.give(len(self._workers)))
 
-    def _on_free(self, hand: Hand, left: Sequence[Job]) -> None:
-        self.questions.hands.discard(hand)
+    def _on_free(self, worker: Worker, left: Sequence[Job]) -> None:
+        self.questions.workers.discard(worker)
         self.predictions.take_back(left)
-        if hand in self._hands and not hand.has_ended and not hand.jobs:
-            self._free.append(hand)
+        if worker in self._workers and not worker.has_ended and not worker.jobs:
+            self._free.append(worker)
         self._dispatch()
 
-    def _welcome(self, hand: Hand) -> None:
+    def _welcome(self, worker: Worker) -> None:
         self.trouble = None
-        self._hands.add(hand)
-        self._on_free(hand, ())
+        self._workers.add(worker)
+        self._on_free(worker, ())
 
-    async def _open(self) -> Hand:
-        """A hand that has opened the bundle of the others. Raises a TapetumError."""
-        hand = self._kind(self._plan, self._on_free)
-        self._living.add(hand)
+    async def _open(self) -> Worker:
+        """A worker that has opened the bundle of the others. Raises a TapetumError."""
+        worker = self._kind(self._plan, self._on_free)
+        self._living.add(worker)
         try:
             async with asyncio.timeout(START_S):
-                opened = await hand.open()
+                opened = await worker.open()
             if opened != (self.opened or opened):
                 raise BundleError(f"{self._plan.bundle} has changed since it was opened: reload it, or start again")
         except BaseException as error:
-            hand.kill("it could not be opened")
-            await self._end(hand)
+            worker.kill("it could not be opened")
+            await self._end(worker)
             if isinstance(error, TimeoutError):
                 raise WorkerLost(
                     f"a worker was not ready within {START_S:.0f} s: the machine may be too busy"
                 ) from None
             raise
         self.opened = opened
-        return hand
+        return worker
 
-    async def _tend(self, hand: Hand) -> None:
-        """Keep one place filled: whenever its hand leaves, open another."""
+    async def _tend(self, worker: Worker) -> None:
+        """Keep one place filled: whenever its worker leaves, open another."""
         failures = 0
         while True:
-            reason = await hand.leaving
+            reason = await worker.leaving
             self._replaced += 1
             # One that never answered will hardly do so the next time: it must not keep the machine busy.
-            failures = 0 if hand.answered else failures + 1
-            log.warning("a worker is replaced", pid=hand.pid, reason=reason, answered=hand.answered)
-            if hand.has_ended:
-                self._dismiss(hand)
+            failures = 0 if worker.answered else failures + 1
+            log.warning("a worker is replaced", pid=worker.pid, reason=reason, answered=worker.answered)
+            if worker.has_ended:
+                self._dismiss(worker)
             successor = await self._successor(failures)
-            self._dismiss(hand)
-            hand.retire()
+            self._dismiss(worker)
+            worker.retire()
             self._welcome(successor)
-            self._supervise(self._end(hand))
-            hand = successor
+            self._supervise(self._end(worker))
+            worker = successor
 
-    async def _successor(self, failures: int) -> Hand:
+    async def _successor(self, failures: int) -> Worker:
         while True:
             if failures:
                 await asyncio.sleep(min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S))
             try:
                 return await self._open()
-            except Exception as error:  # the top of a supervised loop: what stops a hand must not stop the service
+            except Exception as error:  # the top of a supervised loop: what stops a worker must not stop the service
                 failures += 1
                 self.trouble = str(error)
                 log.error("a worker cannot be started", reason=str(error), failures=failures)
                 log.debug("its traceback", exc_info=None if isinstance(error, TapetumError) else error)
 
     async def _watch(self) -> None:
-        """Look after what no hand can tell of itself: that it stands still, or has grown."""
+        """Look after what no worker can tell of itself: that it stands still, or has grown."""
         while True:
             began = perf_counter()
             await asyncio.sleep(WATCH_S)
-            for hand in self._hands:
-                hand.excuse(perf_counter() - began - WATCH_S)  # as long as a machine that was paused, say
-                if hand.next and hand.busy_s() > _HELD_UP_S:
-                    self.predictions.take_back(hand.next)
+            for worker in self._workers:
+                worker.excuse(perf_counter() - began - WATCH_S)  # as long as a machine that was paused, say
+                if worker.next and worker.busy_s() > _HELD_UP_S:
+                    self.predictions.take_back(worker.next)
                     self._dispatch()
-                if complaint := self._limits.complaint(len(hand.jobs), hand.busy_s()):
-                    hand.kill(complaint)
-                elif not hand.leaving.done() and (held := hand.memory_bytes()) > self._limits.hand_bytes:
-                    hand.leaving.set_result(f"it holds {held:,} bytes, and {self._limits.hand_bytes:,} are allowed")
+                if complaint := self._limits.complaint(len(worker.jobs), worker.busy_s()):
+                    worker.kill(complaint)
+                elif not worker.leaving.done() and (held := worker.memory_bytes()) > self._limits.worker_bytes:
+                    worker.leaving.set_result(f"it holds {held:,} bytes, and {self._limits.worker_bytes:,} are allowed")
 
-    def _dismiss(self, hand: Hand) -> None:
-        self._hands.discard(hand)
-        self.questions.hands.discard(hand)
-        self._free = [other for other in self._free if other is not hand]
+    def _dismiss(self, worker: Worker) -> None:
+        self._workers.discard(worker)
+        self.questions.workers.discard(worker)
+        self._free = [other for other in self._free if other is not worker]
 
-    async def _end(self, hand: Hand) -> None:
-        while 0 < hand.busy_s() < self._limits.longest_s(len(hand.jobs)):
+    async def _end(self, worker: Worker) -> None:
+        while 0 < worker.busy_s() < self._limits.longest_s(len(worker.jobs)):
             await asyncio.sleep(WATCH_S)
-        await hand.close()
-        self._living.discard(hand)
+        await worker.close()
+        self._living.discard(worker)
 
     def _supervise(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -1,4 +1,4 @@
-"""A question after a heat map, and what a hand answers to it."""
+"""A question after a heat map, and what a worker answers to it."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

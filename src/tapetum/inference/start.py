@@ -1,7 +1,7 @@
-"""Starting the processes of hands, if need be before there is anything to tell them.
+"""Starting the processes of workers, if need be before there is anything to tell them.
 
 What a process imports takes as long as all else until it is ready; so the
-service starts its hands before it imports what itself needs.
+service starts its workers before it imports what itself needs.
 """
 
 import socket
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tapetum import machine
 
-_MODULE = "tapetum.inference.hand"
+_MODULE = "tapetum.inference.worker"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -45,7 +45,7 @@ def _start() -> Started:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=machine.environment() | _ONE_THREAD,
-            # Ctrl-C in a terminal reaches a whole group; the front decides when its hands end.
+            # Ctrl-C in a terminal reaches a whole group; the front decides when its workers end.
             start_new_session=True,
         )
     return Started(process, line)

@@ -8,7 +8,7 @@ import numpy as np
 from tapetum.image import Preprocess
 from tapetum.inference.engine import Engine
 
-LONGEST_S = 0.05  # a call: of groups that take longer nobody would want twice the size
+LONGEST_S = 0.05  # a call: of batches that take longer nobody would want twice the size
 _CALLS = 10
 
 

@@ -1,6 +1,6 @@
-"""How the front and a hand talk: frames of facts and bytes, and answers as such frames.
+"""How the front and a worker talk: frames of facts and bytes, and answers as such frames.
 
-Facts are JSON and arrays are their own bytes, so that a hand which a hostile
+Facts are JSON and arrays are their own bytes, so that a worker which a hostile
 picture has taken over can send the front wrong numbers, and nothing worse.
 """
 

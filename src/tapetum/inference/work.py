@@ -1,4 +1,4 @@
-"""What a pool is given, in which order a hand gets it, and what can be seen of it."""
+"""What a pool is given, in which order a worker gets it, and what can be seen of it."""
 
 import asyncio
 from collections import deque
@@ -9,25 +9,25 @@ from time import perf_counter
 
 from tapetum import containers
 from tapetum.errors import Overloaded, PictureError
-from tapetum.inference import grouping
+from tapetum.inference import batching
 from tapetum.inference.predictor import Picture, bytes_of
 from tapetum.inference.showing import Answer, Question
 
 _pixels = attrgetter("pixels")
 
-# To decode such a picture takes a hand some 2 ms, about as long as a call of the engine. Larger ones would keep
-# the others of their group waiting for what a group does not shorten.
+# To decode such a picture takes a worker some 2 ms, about as long as a call of the engine. Larger ones would keep
+# the others of their batch waiting for what a batch does not shorten.
 _SMALL_PIXELS = 250_000
 _SMALL_BYTES = 1_000_000
-# Of what one picture may take: who else is in a group that stands still has time left to be computed alone. Groups
+# Of what one picture may take: who else is in a batch that stands still has time left to be computed alone. Batches
 # take some hundredths of a second; a machine that is busy must not end those that get on.
-_SHARE_OF_A_GROUP = 0.25
-_LEAST_OF_A_GROUP_S = 1.0
+_SHARE_OF_A_BATCH = 0.25
+_LEAST_OF_A_BATCH_S = 1.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Pictures waiting or computed, and apart from them those for heat maps; pixels waiting; memory of one hand.
+    """Pictures waiting or computed, and apart from them those for heat maps; pixels waiting; memory of one worker.
 
     `hang_s` is for one picture.
     """
@@ -36,16 +36,16 @@ class Limits:
     questions: int
     pixels: int
     hang_s: float
-    hand_bytes: int
+    worker_bytes: int
 
     def longest_s(self, pictures: int) -> float:
-        """For how long a hand may compute what it has."""
+        """For how long a worker may compute what it has."""
         if pictures <= 1:
             return self.hang_s
-        return min(self.hang_s, max(_LEAST_OF_A_GROUP_S, self.hang_s * _SHARE_OF_A_GROUP))
+        return min(self.hang_s, max(_LEAST_OF_A_BATCH_S, self.hang_s * _SHARE_OF_A_BATCH))
 
     def complaint(self, pictures: int, busy_s: float) -> str | None:
-        """Why a hand is to end that has computed so many for so long; None where it may go on."""
+        """Why a worker is to end that has computed so many for so long; None where it may go on."""
         if busy_s <= self.longest_s(pictures):
             return None
         what = "one picture" if pictures == 1 else f"{pictures} pictures"
@@ -56,16 +56,16 @@ class Limits:
 class Status:
     """How a pool stands: of `limit` pictures `pending` wait or are computed, the first in the queue for `oldest_s`.
 
-    `hands` are those that take pictures, of `wanted`, up to `group` at a time; `replaced` counts those that had to be.
+    `workers` are those that take pictures, of `wanted`, up to `batch` at a time; `replaced` counts those of before.
     `memory_bytes` is that of all processes, also of those that start or end.
     """
 
     pending: int
     limit: int
     oldest_s: float
-    hands: int
+    workers: int
     wanted: int
-    group: int
+    batch: int
     replaced: int
     memory_bytes: int
 
@@ -85,7 +85,7 @@ class Job:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.arrived = perf_counter()
         self.begun: float | None = None
-        self.was_lost = False  # with a group, by the death of a hand, or behind what a hand stands still on
+        self.was_lost = False  # with a batch, by the death of a worker, or behind what a worker stands still on
 
     def settle(self, result: Answer | Exception) -> None:
         """Give the answer, unless nobody waits for it any more; the error of a picture is one."""
@@ -98,7 +98,7 @@ class Job:
 
     @property
     def may_share(self) -> bool:
-        """Whether it may be computed in a group."""
+        """Whether it may be computed in a batch."""
         return self.pixels <= _SMALL_PIXELS and self.size <= _SMALL_BYTES and not self.was_lost
 
     @property
@@ -108,16 +108,16 @@ class Job:
 
     @property
     def queue_s(self) -> float:
-        """How long it waited for a hand, or has waited."""
+        """How long it waited for a worker, or has waited."""
         return (perf_counter() if self.begun is None else self.begun) - self.arrived
 
 
 class Predictions:
-    """Pictures to predict, of `most_pixels` in all; a hand is given up to `group` at a time."""
+    """Pictures to predict, of `most_pixels` in all; a worker is given up to `batch` at a time."""
 
     def __init__(self, most_pixels: int) -> None:
         self.waiting: deque[Job] = deque()
-        self.group = 1
+        self.batch = 1
         self._most_pixels = most_pixels
 
     @property
@@ -126,13 +126,13 @@ class Predictions:
         first = next(iter(self.waiting.copy()), None)
         return 0.0 if first is None else first.queue_s
 
-    def may_line_up(self, hands: int) -> bool:
-        """Whether the next is small, and so many wait that each of so many hands could be given a whole group."""
-        return len(self.waiting) >= hands * self.group and self.waiting[0].may_share
+    def may_line_up(self, workers: int) -> bool:
+        """Whether the next is small, and so many wait that each of so many workers could be given a whole batch."""
+        return len(self.waiting) >= workers * self.batch and self.waiting[0].may_share
 
-    async def find_group(self, time: Callable[[int], Awaitable[float]]) -> None:
+    async def find_batch(self, time: Callable[[int], Awaitable[float]]) -> None:
         """From now on give as many at a time as pays by what `time` measures."""
-        self.group = await grouping.find(time)
+        self.batch = await batching.find(time)
 
     def take(self, jobs: Sequence[Job]) -> None:
         """Have all wait, or none. Raises Overloaded."""
@@ -145,10 +145,10 @@ class Predictions:
             )
         self.waiting.extend(jobs)
 
-    def give(self, hands: int) -> list[Job]:
-        """The next for one of so many free hands: one, unless more wait than there are such hands."""
-        share = min(self.group, -(-len(self.waiting) // hands))
-        size = max(size for size in grouping.SIZES if size <= share)
+    def give(self, workers: int) -> list[Job]:
+        """The next for one of so many free workers: one, unless more wait than there are such workers."""
+        share = min(self.batch, -(-len(self.waiting) // workers))
+        size = max(size for size in batching.SIZES if size <= share)
         jobs = [_next(self.waiting)]
         while len(jobs) < size and jobs[0].may_share and self.waiting[0].may_share:
             jobs.append(_next(self.waiting))
@@ -157,7 +157,7 @@ class Predictions:
     def take_back(self, jobs: Sequence[Job]) -> None:
         """Have pictures wait again, before all others and each to be computed alone, which shows whose fault it was.
 
-        Those that do so already are left out: a hand that stands still may go on, and the first answer counts.
+        Those that do so already are left out: a worker that stands still may go on, and the first answer counts.
         """
         for job in reversed(jobs):
             if not (job.answer.done() or job.was_lost):
@@ -166,30 +166,30 @@ class Predictions:
 
 
 class Questions:
-    """Pictures for heat maps: they take the hands that predictions leave over, and at most `at_once` of them.
+    """Pictures for heat maps: they take the workers that predictions leave over, and at most `at_once` of them.
 
-    `limit` is of those that wait or are at a hand.
+    `limit` is of those that wait or are at a worker.
     """
 
     def __init__(self, limit: int, at_once: int) -> None:
         self.waiting: deque[Job] = deque()
-        self.hands: set[object] = set()  # that answer one now
+        self.workers: set[object] = set()  # that answer one now
         self._limit = limit
         self._at_once = at_once
 
     @property
     def pending(self) -> int:
-        """How many wait or are at a hand."""
-        return len(self.waiting) + len(self.hands)
+        """How many wait or are at a worker."""
+        return len(self.waiting) + len(self.workers)
 
     @property
     def are_due(self) -> bool:
-        """Whether one waits that a hand may be given."""
-        return bool(self.waiting) and len(self.hands) < self._at_once
+        """Whether one waits that a worker may be given."""
+        return bool(self.waiting) and len(self.workers) < self._at_once
 
-    def give(self, hand: object) -> list[Job]:
-        """The next, for this hand."""
-        self.hands.add(hand)
+    def give(self, worker: object) -> list[Job]:
+        """The next, for this worker."""
+        self.workers.add(worker)
         return [_next(self.waiting)]
 
     def take(self, job: Job) -> Job:

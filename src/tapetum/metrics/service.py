@@ -65,7 +65,7 @@ INFERENCE_TIME = Series(
     "prediction_inference_seconds",
     "histogram",
     "seconds",
-    "Time in the model, of a picture or of the group that it was computed in.",
+    "Time in the model, of a picture or of the batch that it was computed in.",
     labels=("engine", "device"),
     buckets=SHORT,
 )
@@ -104,8 +104,8 @@ READY = Series("model_ready", "gauge", "1", "1 while requests can be answered, e
 # The queue and the workers behind it.
 QUEUE = Series("prediction_queue_pictures", "gauge", "pictures", "Pictures that wait or are computed.")
 QUEUE_LIMIT = Series("prediction_queue_limit_pictures", "gauge", "pictures", "How many may wait or be computed.")
-GROUP_LIMIT = Series(
-    "prediction_group_limit_pictures",
+BATCH_LIMIT = Series(
+    "prediction_batch_limit_pictures",
     "gauge",
     "pictures",
     "Most pictures computed together; 1 where that does not pay.",

@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from tapetum import __version__
 from tapetum.bundle import Facts
 from tapetum.errors import ConfigError
-from tapetum.inference.hand import Opened
+from tapetum.inference.worker import Opened
 from tapetum.logs.journal import Journal
 from tapetum.profile.reference import Reference
 from tapetum.serving import (

@@ -1,4 +1,4 @@
-"""One bundle in hands of its own: what a reload puts beside another, and then in its place."""
+"""One bundle in workers of its own: what a reload puts beside another, and then in its place."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ from tapetum import bundle as bundles
 from tapetum import files
 from tapetum.bundle import Facts
 from tapetum.errors import BundleError, DeadlinePassed, NotReady
-from tapetum.inference.hand import Opened, Plan
-from tapetum.inference.hands import Begin, ProcessHand
 from tapetum.inference.pool import Pool
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
+from tapetum.inference.worker import Opened, Plan
+from tapetum.inference.workers import Begin, ProcessWorker
 from tapetum.profile import reference
 from tapetum.profile.reference import Reference
 from tapetum.settings import Settings
@@ -25,18 +25,18 @@ from tapetum.settings import Settings
 class Edition:
     """The bundle that lies at the deployment's path at this moment; a link is followed once.
 
-    So hands that are replaced later open what the first ones did, wherever the link leads by then.
+    So workers that are replaced later open what the first ones did, wherever the link leads by then.
     """
 
-    def __init__(self, settings: Settings, begin: Begin = ProcessHand) -> None:
+    def __init__(self, settings: Settings, begin: Begin = ProcessWorker) -> None:
         self._path = Path(os.path.realpath(settings.bundle))
-        self._is_grouping = settings.grouping == "auto"
-        self._workers = max(1, settings.hands)
+        self._is_batching = settings.batching == "auto"
+        self._workers = max(1, settings.worker_processes)
         self._facts: Facts | None = None
         self.reference: Reference | None = None  # of a bundle that is open; None where it has none
         self.pool = Pool(
             Plan(self._path, settings.engine, settings.precision, settings.max_pixels, settings.device),
-            settings.hands,
+            settings.worker_processes,
             Limits(
                 settings.max_pending,
                 settings.max_explains,
@@ -58,14 +58,14 @@ class Edition:
 
     @property
     def facts(self) -> Facts:
-        """Raises NotReady until every hand has proved the bundle."""
+        """Raises NotReady until every worker has proved the bundle."""
         if self._facts is None:
             raise NotReady("the model is still being loaded and checked: ask /ready, and try again")
         return self._facts
 
     @property
     def opened(self) -> Opened | None:
-        """What its hands have opened; None until they have."""
+        """What its workers have opened; None until they have."""
         return self.pool.opened
 
     @property
@@ -82,15 +82,15 @@ class Edition:
         return scores.accuracy.value if scores else None
 
     async def open(self) -> None:
-        """Verify the bundle here and in every hand, where it also proves itself on its golden pictures.
+        """Verify the bundle here and in every worker, where it also proves itself on its golden pictures.
 
-        Raises whatever is in the way, a TapetumError as a rule; then no hand is left.
+        Raises whatever is in the way, a TapetumError as a rule; then no worker is left.
         """
         try:
             digest, facts, profile = await asyncio.to_thread(_read, self._path)
-            await self.pool.start(is_grouping=self._is_grouping)
+            await self.pool.start(is_batching=self._is_batching)
             assert self.opened is not None
-            # Read before any hand began, so equal to what each read last: nothing changed under any of them.
+            # Read before any worker began, so equal to what each read last: nothing changed under any of them.
             if self.opened.digest != digest:
                 raise BundleError(f"{self._path} was changed while it was opened: try again once it is there whole")
         except BaseException:

@@ -1,4 +1,4 @@
-"""The model behind the service: opened in every hand, asked, replaced if need be, until the service drains and ends."""
+"""The model behind the service: opened in every worker, asked, replaced if need be, until the service has drained."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -9,10 +9,10 @@ import structlog
 
 from tapetum.bundle import Facts
 from tapetum.errors import BundleRefused, MalformedRequest, NotReady, ReloadUnderWay, TapetumError
-from tapetum.inference.hand import Opened
 from tapetum.inference.predictor import Picture
 from tapetum.inference.showing import Form, Question, Shown
 from tapetum.inference.work import Job, Status
+from tapetum.inference.worker import Opened
 from tapetum.profile.reference import Reference
 from tapetum.serving.edition import Edition
 from tapetum.serving.record import Outcome
@@ -33,7 +33,7 @@ class Reload:
 
 
 class Model:
-    """Ready once hashes and golden pictures hold in every hand; a model that fails to open ends the service.
+    """Ready once hashes and golden pictures hold in every worker; a model that fails to open ends the service.
 
     `on_change` is told of the model before it is asked anything, and so of each that takes its place.
     """
@@ -66,12 +66,12 @@ class Model:
 
     @property
     def opened(self) -> Opened | None:
-        """What its hands have opened; None until they have."""
+        """What its workers have opened; None until they have."""
         return self.edition.opened
 
     @property
     def queue(self) -> Status:
-        """How its queue and its hands stand; may be asked from any thread.
+        """How its queue and its workers stand; may be asked from any thread.
 
         What models that come or leave have of pictures and memory is part of it.
         """
@@ -112,7 +112,7 @@ class Model:
         return self.edition.facts
 
     async def load(self, before: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Open all hands without holding up the event loop; on failure, also of `before`, say why and end the service.
+        """Open all workers without holding up the event loop; on failure, of `before` too, say why and end the service.
 
         Nothing is served until `before` is done.
         """
@@ -204,7 +204,7 @@ class Model:
         self.is_draining = True
 
     async def close(self) -> None:
-        """End all hands; whoever calls it takes no more requests."""
+        """End all workers; whoever calls it takes no more requests."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -16,7 +16,7 @@ from tapetum.watch.record import Record as Record
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture of `size` bytes, which waited `queue_s` for a hand and was answered after `age_s`.
+    """What became of one picture of `size` bytes, which waited `queue_s` for a worker and was answered after `age_s`.
 
     `facts` are of the model that was asked: of the one that answered, though another may be served by now.
     """

@@ -62,7 +62,7 @@ class Classification(BaseModel):
     confidence: float = Field(description="The same as probability.")
     probabilities: dict[str, float] = Field(description="Of every class; they add up to 1.")
     inference_time_ms: float = Field(
-        description="Time in the model, of the picture or of its group, without decoding and waiting."
+        description="Time in the model, of the picture or of its batch, without decoding and waiting."
     )
     unlike_training: bool | None = Field(
         None,
@@ -235,6 +235,6 @@ def name_of(facts: Facts) -> ModelName:
 
 
 def served(edition: Edition) -> ServedModel:
-    """Which model it is whose hands are open."""
+    """Which model it is whose workers are open."""
     assert edition.opened is not None, "who asks knows that it is open"
     return ServedModel(**dict(name_of(edition.facts)), digest=edition.opened.digest)

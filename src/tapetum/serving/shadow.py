@@ -16,10 +16,10 @@ from tapetum import bundle as bundles
 from tapetum import machine, metrics
 from tapetum.bundle import Facts
 from tapetum.errors import BundleError, TapetumError
-from tapetum.inference.hand import Plan
-from tapetum.inference.hands import Free, ProcessHand
 from tapetum.inference.predictor import Prediction
 from tapetum.inference.showing import Answer
+from tapetum.inference.worker import Plan
+from tapetum.inference.workers import Free, ProcessWorker
 from tapetum.serving.edition import Edition
 from tapetum.serving.instruments import Instruments, Reading
 from tapetum.serving.routes import ServedModel, served
@@ -86,9 +86,9 @@ class Shadow:
         self._draw = draw
         self._cpu = settings.shadow_cpu
         self._champion_path = settings.bundle
-        alone = {"workers": 1, "grouping": "off", "device": "cpu", "request_timeout_s": _LONGEST_S}
+        alone = {"workers": 1, "batching": "off", "device": "cpu", "request_timeout_s": _LONGEST_S}
         self._edition = Edition(settings.model_copy(update={"bundle": path} | alone), self._begin)
-        self._hand: ProcessHand
+        self._worker: ProcessWorker
         self._waiting: deque[_Waiting] = deque()
         self._offered = asyncio.Event()
         self._next_at = 0.0
@@ -107,7 +107,7 @@ class Shadow:
         if self.champion is not None and self.champion.labels != self.facts.labels:
             return _difference(self.champion.labels, self.facts.labels)
         pool = self._edition.pool
-        return pool.trouble if pool.status.hands else pool.trouble or "its process has ended, and another is started"
+        return pool.trouble if pool.status.workers else pool.trouble or "its process has ended, and another is started"
 
     async def open(self) -> None:
         """Verify and prove the challenger as every bundle is. Raises BundleError where it cannot be run."""
@@ -119,7 +119,7 @@ class Shadow:
         except TapetumError as error:
             raise BundleError(f"the challenger at {self._edition.path} cannot be run: {error}") from error
         # Not sooner: while nothing is served there is nobody to yield to, and the start waits for it.
-        machine.yield_processors(self._hand.pid)
+        machine.yield_processors(self._worker.pid)
         log.info("a challenger is asked too", name=challenger.name, version=challenger.version, share=self.share)
 
     def follow(self, champion: Facts, digest: str) -> None:
@@ -169,12 +169,12 @@ class Shadow:
             disagreements=[facts for facts, _ in comparison.shown],
         )
 
-    def _begin(self, plan: Plan, on_free: Free) -> ProcessHand:
-        self._hand = ProcessHand(plan, on_free)
-        log.info("a process for the challenger", pid=self._hand.pid)
+    def _begin(self, plan: Plan, on_free: Free) -> ProcessWorker:
+        self._worker = ProcessWorker(plan, on_free)
+        log.info("a process for the challenger", pid=self._worker.pid)
         if self._edition.is_open:
-            machine.yield_processors(self._hand.pid)
-        return self._hand
+            machine.yield_processors(self._worker.pid)
+        return self._worker
 
     def _hindrance(self) -> str | None:
         """Why no picture may be given to the challenger now; None where one may."""
@@ -194,10 +194,10 @@ class Shadow:
 
     async def _compare(self, waiting: _Waiting) -> None:
         pool = self._edition.pool
-        if reason := self._hindrance() or (None if pool.status.hands else DOWN):
+        if reason := self._hindrance() or (None if pool.status.workers else DOWN):
             self._skip(reason)
             return
-        pid, begun = self._hand.pid, perf_counter()
+        pid, begun = self._worker.pid, perf_counter()
         cpu_s = machine.cpu_s(pid)
         try:
             (job,) = pool.submit([waiting.content])
@@ -225,7 +225,7 @@ class Shadow:
 
     def _readings(self) -> Iterator[Reading]:
         status = self._edition.pool.status
-        yield Reading(metrics.SHADOW_UP, status.hands)
+        yield Reading(metrics.SHADOW_UP, status.workers)
         yield Reading(metrics.SHADOW_RESTARTS, status.replaced)
         yield Reading(metrics.SHADOW_COMPARED, self._compared)
         yield Reading(metrics.SHADOW_AGREED, self._agreed)

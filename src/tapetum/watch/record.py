@@ -18,7 +18,7 @@ class Record:
     was the answer. A request that failed before its pictures were known has
     one record without sizes. Times are in seconds; `total_s` counts from the
     request's head, and so does `arrived_s`, when the picture began to wait for
-    a hand.
+    a worker.
     """
 
     request_id: str

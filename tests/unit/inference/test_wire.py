@@ -1,4 +1,4 @@
-"""Frames between the front and a hand."""
+"""Frames between the front and a worker."""
 
 import io
 
@@ -105,7 +105,7 @@ def test_another_error_is_raised(sent, raised):
 
 
 @pytest.mark.parametrize("name", ["annotations", "SystemExit", "__name__", "TapetumError()"])
-def test_a_hand_cannot_raise_what_is_not_of_the_tree(name):
+def test_a_worker_cannot_raise_what_is_not_of_the_tree(name):
     assert type(wire.to_error(wire.Frame({"error": name, "message": ""}, b""))) is EngineError
 
 

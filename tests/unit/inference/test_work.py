@@ -1,4 +1,4 @@
-"""What a hand is given of what waits."""
+"""What a worker is given of what waits."""
 
 import numpy as np
 import pytest
@@ -15,16 +15,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def waiting(*contents: bytes | np.ndarray, group: int = 8) -> tuple[Predictions, list[Job]]:
+def waiting(*contents: bytes | np.ndarray, batch: int = 8) -> tuple[Predictions, list[Job]]:
     predictions = Predictions(10**9)
-    predictions.group = group
+    predictions.batch = batch
     jobs = [Job(content, 10**7) for content in contents]
     predictions.take(jobs)
     return predictions, jobs
 
 
 @pytest.mark.parametrize(
-    ("number", "hands", "group", "given"),
+    ("number", "workers", "batch", "given"),
     [
         (1, 1, 8, 1),
         (3, 3, 8, 1),
@@ -39,10 +39,10 @@ def waiting(*contents: bytes | np.ndarray, group: int = 8) -> tuple[Predictions,
         (9, 2, 8, 4),
     ],
 )
-async def test_a_hand_gets_more_than_one_only_where_more_wait_than_hands_are_free(number, hands, group, given):
-    predictions, jobs = waiting(*[b"picture"] * number, group=group)
+async def test_a_worker_gets_more_than_one_only_where_more_wait_than_workers_are_free(number, workers, batch, given):
+    predictions, jobs = waiting(*[b"picture"] * number, batch=batch)
 
-    assert predictions.give(hands) == jobs[:given]
+    assert predictions.give(workers) == jobs[:given]
     assert list(predictions.waiting) == jobs[given:]
     assert [job.begun is not None for job in jobs] == [True] * given + [False] * (number - given)
 
@@ -59,8 +59,8 @@ async def test_large_pictures_are_given_alone_and_nobody_overtakes():
     assert given == [[0], [1, 2, 3, 4], [5], [6, 7]]
 
 
-async def test_a_lost_group_waits_before_all_others_each_alone_without_what_is_done():
-    predictions, jobs = waiting(*[b"picture"] * 6, group=4)
+async def test_a_lost_batch_waits_before_all_others_each_alone_without_what_is_done():
+    predictions, jobs = waiting(*[b"picture"] * 6, batch=4)
     lost = predictions.give(1)
     lost[1].answer.cancel()
 
@@ -91,11 +91,11 @@ async def test_an_answer_is_given_once():
     assert job.answer.cancelled()
 
 
-@pytest.mark.parametrize(("hang_s", "of_one", "of_a_group"), [(10, 10, 2.5), (2, 2, 1), (0.5, 0.5, 0.5)])
-def test_a_group_that_stands_still_leaves_its_pictures_time(hang_s, of_one, of_a_group):
-    limits = Limits(pending=64, questions=4, pixels=10**9, hang_s=hang_s, hand_bytes=10**9)
+@pytest.mark.parametrize(("hang_s", "of_one", "of_a_batch"), [(10, 10, 2.5), (2, 2, 1), (0.5, 0.5, 0.5)])
+def test_a_batch_that_stands_still_leaves_its_pictures_time(hang_s, of_one, of_a_batch):
+    limits = Limits(pending=64, questions=4, pixels=10**9, hang_s=hang_s, worker_bytes=10**9)
 
-    assert (limits.longest_s(1), limits.longest_s(2), limits.longest_s(8)) == (of_one, of_a_group, of_a_group)
+    assert (limits.longest_s(1), limits.longest_s(2), limits.longest_s(8)) == (of_one, of_a_batch, of_a_batch)
     assert limits.complaint(1, of_one) is None
     assert limits.complaint(1, of_one + 0.1) == f"it computed one picture for longer than {of_one:g} s"
-    assert limits.complaint(3, of_a_group + 0.1) == f"it computed 3 pictures for longer than {of_a_group:g} s"
+    assert limits.complaint(3, of_a_batch + 0.1) == f"it computed 3 pictures for longer than {of_a_batch:g} s"

@@ -108,7 +108,7 @@ def test_without_a_profile_nothing_is_held(drift, profile):
     }
 
 
-def test_what_no_hand_of_ours_would_send_is_left_out(drift, profile):
+def test_what_no_worker_of_ours_would_send_is_left_out(drift, profile):
     feed(drift, profile, 1)
     good = Sight.from_row(rows(np.random.default_rng(0), profile.axes, 1)[0])
     shares = np.array([0.9, 0.1])

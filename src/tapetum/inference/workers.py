@@ -1,4 +1,4 @@
-"""Hands as the front holds them: what the pool asks of one, and a process with a socket."""
+"""Workers as the front holds them: what the pool asks of one, and a process with a socket."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,19 +8,19 @@ from typing import Protocol
 from tapetum import machine
 from tapetum.errors import DeadlinePassed, EngineError, WorkerLost
 from tapetum.inference import start, wire
-from tapetum.inference.hand import Opened, Plan
 from tapetum.inference.line import Line
-from tapetum.inference.murmur import Murmur
+from tapetum.inference.stderr import Stderr
 from tapetum.inference.work import Job
+from tapetum.inference.worker import Opened, Plan
 
 _MOST_ANSWER_BYTES = 4_000_000
 END_S = 3.0
 
 
-class Hand(Protocol):
+class Worker(Protocol):
     """Computes one picture or some at a time: `jobs` are at hand and not answered yet, `next` come after them.
 
-    `leaving` gets the reason once the hand is to be replaced: it has ended, or
+    `leaving` gets the reason once the worker is to be replaced: it has ended, or
     somebody decided so, and until there is another it goes on.
     """
 
@@ -66,14 +66,14 @@ class Hand(Protocol):
         """Wait until it has ended; it is made to after some seconds."""
 
 
-# Called whenever a hand can be asked, or has ended, with the jobs that it did not get to, and those of a group that it
+# Called whenever a worker can be asked, or has ended, with the jobs it did not get to, and those of a batch that it
 # ended with: whose fault that was, nobody knows.
-Free = Callable[[Hand, Sequence[Job]], None]
-Begin = Callable[[Plan, Free], Hand]
+Free = Callable[[Worker, Sequence[Job]], None]
+Begin = Callable[[Plan, Free], Worker]
 
 
-class ProcessHand:
-    """A process of `tapetum.inference.hand`."""
+class ProcessWorker:
+    """A process of `tapetum.inference.worker`."""
 
     def __init__(self, plan: Plan, on_free: Free) -> None:
         self._loop = asyncio.get_running_loop()
@@ -84,7 +84,7 @@ class ProcessHand:
         self.leaving: asyncio.Future[str] = self._loop.create_future()
         self._opened: asyncio.Future[Opened] = self._loop.create_future()
         self._timed: asyncio.Future[float] | None = None
-        self._is_group = False
+        self._is_batch = False
         self._since = 0.0
         self._received = bytearray()
         self._on_free = on_free
@@ -95,17 +95,17 @@ class ProcessHand:
         self._line.send(wire.head(plan.to_facts(), 0), memoryview(b""))
         self.pid = self._process.pid
         assert self._process.stderr is not None
-        self._murmur = Murmur(self._process.stderr, self.pid)
+        self._stderr = Stderr(self._process.stderr, self.pid)
 
     async def open(self) -> Opened:
-        """Wait for the hand's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
+        """Wait for the worker's word that it is ready. Raises the TapetumError that it sends, or WorkerLost."""
         return await self._opened
 
     @property
     def may_line_up(self) -> bool:
         """While nothing is lined up and what is at hand is small, so that who lines up is hardly held up.
 
-        A hand that had to ask for its next picture would wait for the front's turn on a core, which others compute on.
+        A worker that had to ask for its next picture would wait for the front's turn on a core that others compute on.
         """
         has_place = not self.next and not self._is_retiring and not self.leaving.done()
         return has_place and len(self.jobs) > 0 and self.jobs[0].may_share and self.jobs[0].question is None
@@ -127,7 +127,7 @@ class ProcessHand:
         return await self._timed
 
     def hear(self) -> None:
-        """Take what the hand has sent."""
+        """Take what the worker has sent."""
         if self.has_ended:
             return
         received = self._line.receive()
@@ -136,14 +136,14 @@ class ProcessHand:
         if not received:
             self._process.kill()
             code = self._process.wait()
-            self._murmur.close()
+            self._stderr.close()
             self._hang_up(self._killed or (f"signal {-code}" if code < 0 else f"exit code {code}"))
             return
         self._received += received
         try:
             while (frame := wire.take(self._received, _MOST_ANSWER_BYTES)) is not None:
                 self._take(frame)
-        except Exception as error:  # whatever a broken hand may send costs that hand only
+        except Exception as error:  # whatever a broken worker may send costs that worker only
             self.kill(f"it sent what is no answer ({error!r})")
 
     def busy_s(self) -> float:
@@ -179,11 +179,11 @@ class ProcessHand:
         except TimeoutError:
             self._process.kill()
             self._process.wait()
-        self._murmur.close()
+        self._stderr.close()
         self._hang_up("it was closed")
 
     def _begin(self, jobs: Sequence[Job]) -> None:
-        self.jobs, self._is_group, self._since = jobs, len(jobs) > 1, monotonic()
+        self.jobs, self._is_batch, self._since = jobs, len(jobs) > 1, monotonic()
         for job in jobs:
             job.begun = perf_counter()
 
@@ -197,7 +197,7 @@ class ProcessHand:
         if self._timed is not None and not self._timed.done():
             self._timed.set_exception(WorkerLost(f"the worker that was timed ended: {reason}"))
         left = [*self.jobs, *self.next]
-        if self.jobs and not self._is_group:
+        if self.jobs and not self._is_batch:
             lost = "the process that computed the picture ended: if the same picture does so again, do not send it"
             left.pop(0).settle(WorkerLost(lost))
         self.jobs = self.next = ()

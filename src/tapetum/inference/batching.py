@@ -44,5 +44,5 @@ async def find(time: Callable[[int], Awaitable[float]]) -> int:
         return 1
     size = choose(found)
     figures = {str(pictures): round(seconds * 1000, 2) for pictures, seconds in found.items()}
-    log.info("the group that pays is measured", pictures=size, call_ms=figures)
+    log.info("the batch that pays is measured", pictures=size, call_ms=figures)
     return size

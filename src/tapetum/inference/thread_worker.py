@@ -1,4 +1,4 @@
-"""A hand without a process: the predictor on a thread of the front, for small machines and for tests."""
+"""A worker without a process: the predictor on a thread of the front, for small machines and for tests."""
 
 import asyncio
 import os
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tapetum.inference import hand as hands
-from tapetum.inference.hand import Opened, Plan, Said
-from tapetum.inference.hands import Free
+from tapetum.inference import worker as workers
 from tapetum.inference.predictor import Predictor
 from tapetum.inference.work import Job
+from tapetum.inference.worker import Opened, Plan, Said
+from tapetum.inference.workers import Free
 
 
-class ThreadHand:
+class ThreadWorker:
     """The predictor on a thread of the front: nothing to start, but nothing that can be killed either."""
 
     def __init__(self, plan: Plan, on_free: Free) -> None:
@@ -25,13 +25,13 @@ class ThreadHand:
         self.leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._plan = plan
         self._on_free = on_free
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hand")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
         self._predictor: Predictor | None = None
 
     async def open(self) -> Opened:
         """Open the bundle on the thread that will compute."""
         loop = asyncio.get_running_loop()
-        self._predictor, opened = await loop.run_in_executor(self._thread, hands.open_predictor, self._plan)
+        self._predictor, opened = await loop.run_in_executor(self._thread, workers.open_predictor, self._plan)
         return opened
 
     @property
@@ -40,16 +40,16 @@ class ThreadHand:
         return False
 
     def ask(self, jobs: Sequence[Job]) -> None:
-        """Hand pictures to the thread."""
+        """Give pictures to the thread."""
         assert self._predictor is not None
         self.jobs = jobs
-        work = partial(hands.answers, self._predictor, [job.content for job in jobs], jobs[0].question)
+        work = partial(workers.answers, self._predictor, [job.content for job in jobs], jobs[0].question)
         asyncio.get_running_loop().run_in_executor(self._thread, work).add_done_callback(self._heard)
 
     async def call_s(self, pictures: int) -> float:
         """Seconds of a call of the engine with so many pictures, measured on the thread."""
         assert self._predictor is not None
-        work = partial(hands.call_s, self._predictor, pictures)
+        work = partial(workers.call_s, self._predictor, pictures)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def hear(self) -> None:

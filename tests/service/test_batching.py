@@ -17,21 +17,21 @@ from running import frozen, post, serve_command
 
 from tapetum import bundle as bundles
 from tapetum.errors import BrokenPicture, EmptyPicture, EngineError, NotAPicture, WorkerLost
-from tapetum.inference import golden, hand
+from tapetum.inference import golden, worker
 from tapetum.inference.engine import Outputs, open_engine
-from tapetum.inference.hand import Plan
-from tapetum.inference.hands import ProcessHand
 from tapetum.inference.pool import WATCH_S, Pool
 from tapetum.inference.predictor import Picture, Prediction, Predictor
 from tapetum.inference.showing import Answer
 from tapetum.inference.work import Job, Limits
+from tapetum.inference.worker import Plan
+from tapetum.inference.workers import ProcessWorker
 
-MEASURED = "the group that pays is measured"
+MEASURED = "the batch that pays is measured"
 
 # Runs in each worker before anything else: a decoder of GIF that crashes on one size and stands still on another.
 FAULTY = """
 import os, sys, time
-if "tapetum.inference.hand" in sys.orig_argv:
+if "tapetum.inference.worker" in sys.orig_argv:
     from PIL.GifImagePlugin import GifImageFile
     sound = GifImageFile._open
     def _open(self):
@@ -58,11 +58,11 @@ def with_a_faulty_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @asynccontextmanager
-async def opened(bundle_path: Path, workers: int = 1, group: int = 8, hang_s: float = 60) -> AsyncIterator[Pool]:
-    """A pool that gives its hands so many pictures at a time."""
+async def opened(bundle_path: Path, workers: int = 1, batch: int = 8, hang_s: float = 60) -> AsyncIterator[Pool]:
+    """A pool that gives its workers so many pictures at a time."""
     pool = Pool(Plan(bundle_path, "openvino", "auto", 5_000_000), workers, Limits(400, 4, 10**9, hang_s, 10**9))
     await pool.start()
-    pool.predictions.group = group
+    pool.predictions.batch = batch
     try:
         yield pool
     finally:
@@ -80,7 +80,7 @@ def gif(side: int) -> bytes:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("workers", [0, 1])
-async def test_a_group_gets_the_answers_of_its_pictures_alone(bundle_path, trained, pixels, workers):
+async def test_a_batch_gets_the_answers_of_its_pictures_alone(bundle_path, trained, pixels, workers):
     names = ["bright/00", "dark/01", "dark/02", "bright/03", "dark/04", "bright/05"]
     pictures = [*((trained / "pictures" / f"{name}.png").read_bytes() for name in names), *pixels[:2]]
     async with opened(bundle_path, workers) as pool:
@@ -98,7 +98,7 @@ async def test_a_group_gets_the_answers_of_its_pictures_alone(bundle_path, train
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("workers", [0, 1])
-async def test_bad_pictures_are_errors_among_those_of_their_group(bundle_path, bright, jpeg, workers):
+async def test_bad_pictures_are_errors_among_those_of_their_batch(bundle_path, bright, jpeg, workers):
     wrong = np.zeros((8, 16, 3), np.uint8)
     async with opened(bundle_path, workers) as pool:
         found = await answers(pool, [b"", bright, b"hello", jpeg[: len(jpeg) // 2], wrong, bright, jpeg, b""])
@@ -112,35 +112,35 @@ async def test_bad_pictures_are_errors_among_those_of_their_group(bundle_path, b
 @pytest.mark.anyio
 @pytest.mark.usefixtures("with_a_faulty_decoder")
 @pytest.mark.parametrize(("bad", "hang_s"), [(7, 60), (9, 3)])
-async def test_a_picture_that_costs_a_worker_costs_its_group_nothing(bundle_path, bright, bad, hang_s):
+async def test_a_picture_that_costs_a_worker_costs_its_batch_nothing(bundle_path, bright, bad, hang_s):
     """Neither one that crashes the decoder nor one on which that stands still."""
     pictures = [bright, gif(8), gif(bad), bright, gif(8), bright]
     async with opened(bundle_path, hang_s=hang_s) as pool:
         found = await answers(pool, pictures)
 
         assert [type(one) for one in found] == [Prediction] * 2 + [WorkerLost] + [Prediction] * 3
-        assert pool.status.replaced == 2  # with its group, and alone
+        assert pool.status.replaced == 2  # with its batch, and alone
         assert pool.pending == 0
         assert [type(one) for one in await answers(pool, [bright] * 3)] == [Prediction] * 3
 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("with_a_faulty_decoder")
-@pytest.mark.parametrize("group", [1, 2])
-async def test_a_picture_that_is_lined_up_survives_what_it_stands_behind(bundle_path, bright, group):
-    """Of groups, those before the bad picture have their answers, and those with it are computed alone."""
-    pictures = [*[bright] * group, *[gif(7)] * group, *[bright] * 4]
-    async with opened(bundle_path, group=group) as pool:
+@pytest.mark.parametrize("batch", [1, 2])
+async def test_a_picture_that_is_lined_up_survives_what_it_stands_behind(bundle_path, bright, batch):
+    """Of batches, those before the bad picture have their answers, and those with it are computed alone."""
+    pictures = [*[bright] * batch, *[gif(7)] * batch, *[bright] * 4]
+    async with opened(bundle_path, batch=batch) as pool:
         found = await answers(pool, pictures)
 
-    assert [type(one) for one in found] == [Prediction] * group + [WorkerLost] * group + [Prediction] * 4
+    assert [type(one) for one in found] == [Prediction] * batch + [WorkerLost] * batch + [Prediction] * 4
 
 
 @pytest.mark.anyio
 async def test_no_worker_is_blamed_for_what_a_pause_of_the_machine_took(bundle_path, bright):
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
     others = set(listed.read_text().split())
-    async with opened(bundle_path, group=1, hang_s=1.5) as pool:
+    async with opened(bundle_path, batch=1, hang_s=1.5) as pool:
         children = set(listed.read_text().split()) - others
         await answers(pool, [bright])
         with frozen([int(child) for child in children]):
@@ -155,7 +155,7 @@ async def test_no_worker_is_blamed_for_what_a_pause_of_the_machine_took(bundle_p
 @pytest.mark.anyio
 async def test_a_worker_is_timed_between_its_pictures(bundle_path, rng):
     plan = Plan(bundle_path, "openvino", "auto", 5_000_000)
-    worker = ProcessHand(plan, lambda hand, left: None)
+    worker = ProcessWorker(plan, lambda worker, left: None)
     await worker.open()
     large = Job(encode(rng.integers(0, 256, (1200, 1200, 3), dtype=np.uint8), "PNG"), plan.max_pixels)
 
@@ -193,7 +193,7 @@ def test_what_nobody_foresaw_costs_the_one_whose_fault_it_is(bundle_path, bright
     predictor = Predictor(bundle, Picky(open_engine("openvino", bundle)))
     black = encode(np.zeros((16, 16, 3), np.uint8), "PNG")
 
-    first, second, third, fourth = hand.answers(predictor, [bright, black, b"", bright], None)
+    first, second, third, fourth = worker.answers(predictor, [bright, black, b"", bright], None)
 
     assert (first.label, fourth.label) == ("bright", "bright")
     assert isinstance(second, EngineError)
@@ -201,7 +201,7 @@ def test_what_nobody_foresaw_costs_the_one_whose_fault_it_is(bundle_path, bright
     assert isinstance(third, EmptyPicture)
 
 
-def test_a_service_groups_by_itself_and_answers_each_picture_once(start, trained):
+def test_a_service_batches_by_itself_and_answers_each_picture_once(start, trained):
     """Many callers, and a worker that is killed between: every answer is that of its picture, in its place."""
     service = start(TAPETUM_WORKERS="2", TAPETUM_MAX_PENDING="256", TAPETUM_REQUEST_TIMEOUT_S="60")
     (line,) = service.logged(1, event=MEASURED)
@@ -227,7 +227,7 @@ def test_a_service_groups_by_itself_and_answers_each_picture_once(start, trained
     for label in ("bright", "dark"):
         row = f'predictions_total{{predicted_class="{label}"}} {float(said[label, label])}'
         service.until(lambda row=row: row in service.client.get("/metrics").text)
-    assert f"prediction_group_limit_pictures {float(line['pictures'])}" in service.client.get("/metrics").text
+    assert f"prediction_batch_limit_pictures {float(line['pictures'])}" in service.client.get("/metrics").text
 
 
 def test_a_reload_measures_anew(start, own_bundle):
@@ -240,9 +240,9 @@ def test_a_reload_measures_anew(start, own_bundle):
     assert list(first["call_ms"]) == list(second["call_ms"]) == ["1", "2", "4", "8"]
 
 
-def test_grouping_can_be_switched_off(start, bright):
-    service = start(TAPETUM_WORKERS="1", TAPETUM_GROUPING="off")
+def test_batching_can_be_switched_off(start, bright):
+    service = start(TAPETUM_WORKERS="1", TAPETUM_BATCHING="off")
 
     assert [post(service, bright).status_code for _ in range(10)] == [200] * 10
-    assert "prediction_group_limit_pictures 1.0" in service.client.get("/metrics").text
+    assert "prediction_batch_limit_pictures 1.0" in service.client.get("/metrics").text
     assert not [line for line in service.lines() if line["event"] == MEASURED]

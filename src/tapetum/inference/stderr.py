@@ -1,4 +1,4 @@
-"""A hand's standard error as lines of the log: what libraries complain of, and the last words of one that dies."""
+"""A worker's standard error as lines of the log: what libraries complain of, and the last words of one that dies."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ _MOST_READS = 64
 log = structlog.get_logger()
 
 
-class Murmur:
+class Stderr:
     """Reads the standard error of process `pid` as it comes, so that the process hardly ever waits for a reader.
 
     What was said in one go, or within a moment and up to 2 kB, is one line of

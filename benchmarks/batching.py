@@ -1,6 +1,6 @@
-"""What it brings to compute pictures that wait together: POST /predict with grouping and without.
+"""What it brings to compute pictures that wait together: POST /predict with batching and without.
 
-python benchmarks/grouping.py runs/cifar10/bundle runs/pets/bundle --pictures photos
+python benchmarks/batching.py runs/cifar10/bundle runs/pets/bundle --pictures photos
 
 Both services of a bundle run all the time and are asked in turn, in short rounds
 whose order changes, so that whatever else the machine does meets both. A round's
@@ -17,21 +17,21 @@ import httpx
 from tapetum.delivery import load, target
 from tapetum.delivery.own_service import own_service
 
-WARM_UP_S = 2.0  # in which the service measures what pays, and its workers meet each size of a group
+WARM_UP_S = 2.0  # in which the service measures what pays, and its workers meet each size of a batch
 KINDS = ("auto", "off")
-GROUP = "prediction_group_limit_pictures "
+BATCH = "prediction_batch_limit_pictures "
 
 
 def compare(bundle: Path, contents: list[bytes], clients: list[int], rounds: int, seconds: float) -> None:
     """Print the throughput and the latency of both services for each number of clients."""
     with ExitStack() as stack:
-        urls = {kind: stack.enter_context(own_service(bundle, TAPETUM_GROUPING=kind)).url for kind in KINDS}
+        urls = {kind: stack.enter_context(own_service(bundle, TAPETUM_BATCHING=kind)).url for kind in KINDS}
         asked = {kind: target.pictures(url, contents, {}) for kind, url in urls.items()}
         for kind in KINDS:
             load.run(load.closed(asked[kind], max(clients), WARM_UP_S))
         series = httpx.get(f"{urls['auto']}/metrics").text.splitlines()
-        group = next(row.removeprefix(GROUP) for row in series if row.startswith(GROUP))
-        print(f"{bundle}: groups of up to {float(group):.0f}; {rounds} rounds of {seconds:g} s each")
+        batch = next(row.removeprefix(BATCH) for row in series if row.startswith(BATCH))
+        print(f"{bundle}: batches of up to {float(batch):.0f}; {rounds} rounds of {seconds:g} s each")
         for number in clients:
             rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
             tails: dict[str, list[str]] = {kind: [] for kind in KINDS}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from tapetum.inference.murmur import Murmur
+from tapetum.inference.stderr import Stderr
 
 
 @pytest.fixture
@@ -15,14 +15,14 @@ def heard() -> Callable[[list[bytes]], list[dict[str, object]]]:
     def listen(sayings: list[bytes]) -> list[dict[str, object]]:
         async def converse() -> None:
             read, write = os.pipe()
-            murmur = Murmur(os.fdopen(read, "rb"), 4711)
+            stderr = Stderr(os.fdopen(read, "rb"), 4711)
             for said in sayings:
                 os.write(write, said)
-                assert murmur.hear()
-            assert not murmur.hear()
+                assert stderr.hear()
+            assert not stderr.hear()
             os.close(write)
-            murmur.close()
-            murmur.close()
+            stderr.close()
+            stderr.close()
 
         with capture_logs() as lines:
             asyncio.run(converse())

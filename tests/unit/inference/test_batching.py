@@ -1,4 +1,4 @@
-"""What is gained by groups is measured, and decided by what was measured."""
+"""What is gained by batches is measured, and decided by what was measured."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from tapetum.errors import EngineError, WorkerLost
 from tapetum.image import Preprocess
-from tapetum.inference import grouping, timing
+from tapetum.inference import batching, timing
 from tapetum.inference.engine import Outputs
 
 pytestmark = pytest.mark.anyio
@@ -51,11 +51,11 @@ class Metered:
     ],
 )
 async def test_the_size_is_the_smallest_that_gains_about_all_there_is_to_gain(call_s, picture_s, size):
-    assert await grouping.find(Metered(call_s, picture_s).time) == size
+    assert await batching.find(Metered(call_s, picture_s).time) == size
 
 
 async def test_the_first_call_of_a_size_does_not_count():
-    found = await grouping.measure(Metered(0.002, 0.001).time)
+    found = await batching.measure(Metered(0.002, 0.001).time)
 
     assert found == pytest.approx({1: 0.003, 2: 0.004, 4: 0.006, 8: 0.010})
 
@@ -63,7 +63,7 @@ async def test_the_first_call_of_a_size_does_not_count():
 async def test_beyond_a_call_that_takes_long_no_more_is_asked():
     engine = Metered(0, 0.03)
 
-    assert list(await grouping.measure(engine.time)) == [1, 2]
+    assert list(await batching.measure(engine.time)) == [1, 2]
     assert engine.sizes.count(2) == 2
 
 
@@ -71,24 +71,24 @@ async def test_a_size_that_the_engine_cannot_compute_is_not_chosen():
     async def time(pictures: int) -> float:
         return math.inf if pictures > 2 else 0.01
 
-    assert await grouping.find(time) == 2
+    assert await batching.find(time) == 2
 
 
 async def test_where_no_call_works_pictures_stay_alone():
     async def time(pictures: int) -> float:
         return math.inf
 
-    assert await grouping.find(time) == 1
+    assert await batching.find(time) == 1
 
 
-@pytest.mark.parametrize("size", grouping.SIZES)
+@pytest.mark.parametrize("size", batching.SIZES)
 async def test_where_the_worker_ends_meanwhile_pictures_stay_alone(size):
     async def time(pictures: int) -> float:
         if pictures == size:
             raise WorkerLost("it ended")
         return 0.001
 
-    assert await grouping.find(time) == 1
+    assert await batching.find(time) == 1
 
 
 async def test_another_error_is_not_hidden():
@@ -96,4 +96,4 @@ async def test_another_error_is_not_hidden():
         raise EngineError("no")
 
     with pytest.raises(EngineError):
-        await grouping.find(time)
+        await batching.find(time)

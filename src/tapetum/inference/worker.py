@@ -1,4 +1,4 @@
-"""A hand: a process that opens a bundle, proves it on the golden pictures, then answers what it is given.
+"""A worker: a process that opens a bundle, proves it on the golden pictures, then answers what it is given.
 
 It is started by the front with a connected socket, and lives as long as that.
 """
@@ -32,7 +32,7 @@ Said = Answer | EngineError | DeadlinePassed  # EngineError, with the traceback,
 
 @dataclass(frozen=True)
 class Plan:
-    """What a hand shall compute with."""
+    """What a worker shall compute with."""
 
     bundle: Path
     engine: str
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a hand says once its golden pictures hold; `digest` is that of its bundle."""
+    """What a worker says once its golden pictures hold; `digest` is that of its bundle."""
 
     digest: str
     device: str
@@ -107,8 +107,8 @@ def respond(predictor: Predictor, asked: wire.Frame) -> bytes:
 
 
 def main() -> None:
-    """Serve the front: `python -m tapetum.inference.hand SOCKET`, on which a plan comes first."""
-    # Whoever stops the service stops the front, which decides when its hands are done.
+    """Serve the front: `python -m tapetum.inference.worker SOCKET`, on which a plan comes first."""
+    # Whoever stops the service stops the front, which decides when its workers are done.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _end_with_the_front()
