@@ -102,6 +102,7 @@ def test_an_interrupted_run_is_neither_overwritten_nor_mixed_with_another(pictur
         ran = commands.run(*train(pictures, "--out", tmp_path / "run", *more), **UNTRACKED)
         assert ran.returncode == 2
         assert words in ran.stderr
+        assert more or "split" not in ran.stdout  # nothing is written anew
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == checkpoint
 
 

@@ -123,13 +123,14 @@ def _run(
     out = out or Path("runs") / chosen.name
     with tracking() as tracker:  # its process imports MLflow while this one imports torch
         from tapetum import pipeline, settings
-        from tapetum.training import distributed
+        from tapetum.training import distributed, run
 
         with distributed.joined() as group:
             if not group.is_first:
                 group.wait()
                 pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
                 return None
+            run.require_no_other(out, resume)  # before its manifest is written anew
             if pictures is None:
                 if chosen.source is None:
                     raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")

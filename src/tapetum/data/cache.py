@@ -32,7 +32,7 @@ def build(manifest: Manifest, spec: Preprocess, folder: Path, advance: Advance =
     changed since the manifest was written.
     """
     path = _path(manifest, spec, folder)
-    if not path.exists():
+    if (made := _read(path)) is None:
         shape = (len(manifest.samples), spec.height, spec.width, 3)
         files.require_space(folder, int(np.prod(shape)))
         with files.replacing(path) as fresh, fresh.open("wb") as stream, ThreadPoolExecutor(cores()) as pool:
@@ -43,13 +43,13 @@ def build(manifest: Manifest, spec: Preprocess, folder: Path, advance: Advance =
                 for pixels in pool.map(lambda sample: decoded(manifest.root, sample, spec), chunk):
                     stream.write(pixels.tobytes())
                 advance("decode pictures", start + len(chunk), len(manifest.samples))
-    return np.asarray(np.load(path, mmap_mode="r"))
+        made = np.asarray(np.load(path, mmap_mode="r"))
+    return made
 
 
 def find(manifest: Manifest, spec: Preprocess, folder: Path) -> np.ndarray | None:
     """What `build` would give, where it has been made."""
-    path = _path(manifest, spec, folder)
-    return np.asarray(np.load(path, mmap_mode="r")) if path.exists() else None
+    return _read(_path(manifest, spec, folder))
 
 
 def decoded(root: Path, sample: Sample, spec: Preprocess) -> np.ndarray:
@@ -70,6 +70,14 @@ class Rows:
     def __getitem__(self, key: int | slice) -> np.ndarray:
         """One picture (H, W, 3), or a copy of several (n, H, W, 3)."""
         return np.asarray(self.pixels[self.rows[key]])
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """What was made; None where nothing is, or where a disk has lost a part of it."""
+    try:
+        return np.asarray(np.load(path, mmap_mode="r"))
+    except (FileNotFoundError, EOFError, ValueError):
+        return None
 
 
 def _path(manifest: Manifest, spec: Preprocess, folder: Path) -> Path:

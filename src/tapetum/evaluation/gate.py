@@ -115,10 +115,18 @@ def _incumbent(bundle: Bundle, pictures: list[str], truth: np.ndarray, probabili
 
 def _floors(candidate: Bundle, precision: Precision, rules: Gate) -> list[Check]:
     scores = candidate.facts.scores[precision]
-    weakest, entry = min(scores.classes.items(), key=lambda item: item[1].recall.value)
+    # A recall that is no number is less than any.
+    weakest, entry = min(scores.classes.items(), key=lambda item: np.nan_to_num(item[1].recall.value, nan=-1))
+    commonest, most = max(scores.classes.items(), key=lambda item: item[1].samples)
     accuracy, error = scores.accuracy.value, scores.calibration_error.value
     return [
         Check(f"accuracy in {precision}", accuracy >= rules.accuracy, f"{accuracy:.4f}", f"≥ {rules.accuracy:.4f}"),
+        Check(
+            f"accuracy in {precision}, beyond chance",
+            scores.accuracy.low > most.samples / scores.samples,
+            f"{scores.accuracy.low:.4f}",
+            f"> {most.samples / scores.samples:.4f} (always {commonest})",
+        ),
         Check(
             f"recall of the weakest class in {precision}",
             entry.recall.value >= rules.class_recall,

@@ -53,8 +53,11 @@ class Checkpoint:
         except (
             OSError,
             EOFError,
+            AttributeError,
+            IndexError,
             KeyError,
             TypeError,
+            ValueError,
             RuntimeError,
             pickle.UnpicklingError,
             zipfile.BadZipFile,

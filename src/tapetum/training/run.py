@@ -48,6 +48,15 @@ class Trained(NamedTuple):
     graph: Graph | None = None
 
 
+def require_no_other(out: Path, resume: bool) -> None:
+    """Raise ConfigError where a run in this folder was interrupted, unless that is to be resumed."""
+    if (path := out / CHECKPOINT).exists() and not resume:
+        raise ConfigError(
+            f"{path} is of a run that was interrupted: add --resume to go on with it, "
+            "delete it to begin anew, or name another folder with --out"
+        )
+
+
 def train(
     recipe: Recipe,
     manifest: Manifest,
@@ -66,12 +75,8 @@ def train(
     when the run is interrupted; `resume` goes on from it where there is one.
     Raises ConfigError, ResourceError, DataError, TrainingError, or Interrupted.
     """
+    require_no_other(out, resume)
     checkpoint = Checkpoint(out / CHECKPOINT, recipe, manifest.fingerprint)
-    if checkpoint.path.exists() and not resume:
-        raise ConfigError(
-            f"{checkpoint.path} is of a run that was interrupted: add --resume to go on with it, "
-            "delete it to begin anew, or name another folder with --out"
-        )
     torch.manual_seed(recipe.train.seed)
     network = Network(recipe.model, len(manifest.labels), recipe.image)
     _require_room(network, recipe)

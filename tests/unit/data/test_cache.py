@@ -37,6 +37,15 @@ def test_a_second_build_decodes_nothing(manifest, tmp_path):
     np.testing.assert_array_equal(cache.build(manifest, SPEC, tmp_path / "cache"), first)
 
 
+@pytest.mark.parametrize("left", [0, 5, 200], ids=["nothing", "a piece of its head", "some pictures"])
+def test_what_a_disk_has_lost_is_decoded_anew(manifest, tmp_path, left):
+    first = np.array(cache.build(manifest, SPEC, tmp_path / "cache"))
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_bytes(kept.read_bytes()[:left])
+
+    np.testing.assert_array_equal(cache.build(manifest, SPEC, tmp_path / "cache"), first)
+
+
 @pytest.mark.parametrize(
     ("change", "files"),
     [
