@@ -12,11 +12,11 @@ from tapetum.cli.terminal import ANY_PATH, BUNDLE, JSON, NEW_FILE, files_of, pro
 @BUNDLE
 @click.argument("paths", metavar="FOLDER...", nargs=-1, required=True, type=ANY_PATH)
 @JSON
-@click.option("--out", type=NEW_FILE, help="Write a report as HTML, with the pictures that moved it most.")
+@click.option("--html", type=NEW_FILE, help="Write a report to this file, with the pictures that moved it most.")
 @click.option("--engine", default="openvino", show_default=True, help="What computes.")
 @click.pass_context
 def command(
-    context: click.Context, bundle: Path, paths: tuple[Path, ...], as_json: bool, out: Path | None, engine: str
+    context: click.Context, bundle: Path, paths: tuple[Path, ...], as_json: bool, html: Path | None, engine: str
 ) -> None:
     """Compare pictures with the profile of a bundle, as the service does with what it is asked.
 
@@ -24,19 +24,17 @@ def command(
     told: the bundle has no profile, or fewer than 100 pictures can be read. With
     fewer than 500 it says that false alarms are more frequent than stated.
 
-    Example: tapetum drift runs/pets/bundle holiday/ --out drift.html
+    Example: tapetum drift runs/pets/bundle holiday/ --html drift.html
     """
-    from tapetum.evaluation import drift
+    from tapetum import files
+    from tapetum.evaluation import drift, drift_page
 
     with progress() as advance:
         found = drift.measure(bundle, list(files_of(paths)), engine, advance)
+    if html is not None:
+        files.write_text(html, drift_page.html(found))
     if as_json:
         click.echo(found.verdict.model_dump_json(indent=1))
     else:
         show(drift.text(found))
-    if out is not None:
-        from tapetum import files
-        from tapetum.evaluation.drift_page import html
-
-        files.write_text(out, html(found))
     context.exit(0 if found.verdict.grade == "none" else 1)

@@ -52,7 +52,7 @@ def test_a_clean_folder_is_clean(bundle, clean):
 
 def test_a_dim_folder_has_drifted_and_says_how(bundle, dim, tmp_path):
     report = tmp_path / "report.html"
-    result = run(bundle, dim, "--out", report)
+    result = run(bundle, dim, "--html", report)
 
     assert result.exit_code == 1
     assert "Brightness: pictures are darker" in result.output
@@ -73,7 +73,7 @@ def test_a_number_that_is_withheld_is_said_to_be(bundle, tmp_path):
         (noise / f"{number:03}.png").write_bytes(encode(pixels, "PNG"))
     report = tmp_path / "report.html"
 
-    text, told = run(bundle, noise, "--out", report).output, json.loads(run(bundle, noise, "--json").output)
+    text, told = run(bundle, noise, "--html", report).output, json.loads(run(bundle, noise, "--json").output)
 
     assert told["accuracy"] is None
     assert "no estimate is given: " + told["doubt"] in text
