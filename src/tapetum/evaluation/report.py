@@ -43,6 +43,7 @@ def confusion_table(scores: Scores) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table with aligned columns, the first to the left and the others to the right."""
+    head, *rows = ([cell.replace("|", r"\|") for cell in row] for row in (head, *rows))
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

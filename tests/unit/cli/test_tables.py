@@ -57,6 +57,14 @@ def test_on_a_terminal_markdown_tables_are_drawn_and_the_rest_is_kept():
     assert "\x1b[1;31mdrifted" in shown
 
 
+def test_a_bar_in_a_cell_of_markdown_is_drawn_as_one():
+    with terminal() as seen:
+        tables.show("| class | n |\n|---|--:|\n| a\\|b | 1 |")
+
+    assert "a|b" in seen.getvalue()
+    assert "\\" not in seen.getvalue()
+
+
 @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_colour_can_be_had_off(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)

@@ -43,6 +43,10 @@ def test_a_table_is_markdown_with_text_left_and_figures_right():
     ]
 
 
+def test_a_bar_in_a_name_does_not_end_its_cell():
+    assert table(["a|b", "n"], [["|", "1"]]).splitlines() == [r"| a\|b | n |", "|------|--:|", r"| \|   | 1 |"]
+
+
 def test_scores_stand_with_their_intervals_by_precision():
     one, two = scored(4), scored(5)
 

@@ -25,7 +25,7 @@ function table([head, rule, ...rows]) {
 }
 
 function cells(row) {
-  return row.replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+  return row.replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
 function inline(text) {
