@@ -5,11 +5,13 @@ import os
 import pytest
 from running import frozen, post
 
+from tapetum import bundle as bundles
+
 PATHS = ("/api-stats", "/model-stats", "/system-info")
 KEY, OPERATOR = "an-api-key-of-the-shop", "an-operator-key-of-night-shift"
 
 
-def test_statistics_equal_what_was_sent(start, bright, trained):
+def test_statistics_equal_what_was_sent(start, bundle_path, bright, trained):
     """Of a service of its own: predictions of both classes, a batch, caller's mistakes, and who watches."""
     client = start().client
     dark = (trained / "pictures" / "dark" / "00.png").read_bytes()
@@ -47,7 +49,7 @@ def test_statistics_equal_what_was_sent(start, bright, trained):
     assert model["inference_ms"]["mean"] == pytest.approx(sum(times) / 4, abs=1e-3)
     assert model["low_confidence"] == sum(confidence < 0.6 for confidence in confidences)
     assert model["health"] == {"verdict": "healthy", "reasons": []}
-    assert model["model"] == answers[0]["model"]
+    assert model["model"] == answers[0]["model"] | {"digest": bundles.digest(bundles.load(bundle_path))}
 
 
 def test_a_service_that_nobody_asked_is_idle_and_one_that_fails_is_unhealthy(start, bright):
