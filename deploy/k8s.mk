@@ -79,7 +79,7 @@ RELEASED = $(IMAGE)$(if $(findstring :,$(lastword $(subst /, ,$(IMAGE)))),,:$(TA
 # Model and digest, of the file that promote and demote write.
 FOLLOWED = $$($(PYTHON) deploy/promoted.py '$(or $(PROMOTED),promoted.json)')
 
-# DEPLOYED is left with the revision of the pods of before; nothing is, where nothing came to the cluster.
+# The file DEPLOYED gets the revision of the pods of before once there are manifests to apply; else there is none.
 REVISION = $(IN) get deployment $(API) --ignore-not-found \
 	--output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}'
 
@@ -108,7 +108,7 @@ rollback: ## Back to the pods of before (PROMOTED= and DEPLOYED= take that promo
 	test -z "$$failed"
 
 pods-back: has-cluster
-	@deploy/k8s/back.sh '$(DEPLOYED)' $(KUBECTL)
+	@deploy/k8s/back.sh '$(DEPLOYED)' deployment/$(API) $(IN)
 
 tracking-deploy: has-cluster ## A tracking server of MLflow, which following overlays fetch from
 	@$(APPLY) --filename deploy/k8s/base/namespace.yaml

@@ -66,7 +66,8 @@ class Cluster:
         for version, kinds in RESOURCES.items():
             for plural, kind, _ in kinds:
                 if name == plural:
-                    found = [each for place, each in self.things.items() if place.startswith(f"{address}/")]
+                    with self._lock:
+                        found = [each for place, each in self.things.items() if place.startswith(f"{address}/")]
                     return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": found}
         return self.things.get(address)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-LOADS = ("grouping.py", "observing.py", "overload.py", "soak.py", "serving/compare.py")
+LOADS = ("batching.py", "observing.py", "overload.py", "soak.py", "serving/compare.py")
 TABLE = runpy.run_path(str(BENCHMARKS / "serving" / "table.py"))
 
 

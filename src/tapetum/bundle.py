@@ -142,8 +142,8 @@ def load(path: Path) -> Bundle:
     version = content["schema_version"]
     if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise BundleError(
-            f"{source} has schema version {version!r}, and this Tapetum reads up to {SCHEMA_VERSION}: "
-            "install a newer Tapetum"
+            f"{source} has schema version {version!r}, and this Tapetum reads 1 to {SCHEMA_VERSION}: "
+            "install a newer Tapetum, or make the bundle anew"
         )
     try:
         facts = Facts.model_validate(content)
@@ -246,4 +246,4 @@ def _verify(bundle: Bundle) -> None:
             )
     labels = bundle.facts.labels
     if bundle.is_sealed and {len(labels), len(set(labels))} != {*bundle.golden().probabilities.shape[1:]}:
-        raise BundleError(f"{bundle.path / FACTS} has the classes {labels}, not those that {ANSWERS} answers")
+        raise BundleError(f"{bundle.path / FACTS} names other classes than {ANSWERS} knows: copy the bundle again")

@@ -97,7 +97,7 @@ class Train(_Section):
 
 
 class Gate(_Section):
-    """What a model must reach on the test part before it may go on."""
+    """What a model must reach on the test part before it may go on, beside being better than chance."""
 
     accuracy: Annotated[float, Field(ge=0.5, le=1, description="Least share of right answers.")] = 0.5
     class_recall: Annotated[Share, Field(description="Least recall of the weakest class.")] = 0.0

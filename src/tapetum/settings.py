@@ -58,7 +58,7 @@ class ServiceSettings(BaseSettings):
     batching: Literal["auto", "off"] = Field(
         "auto",
         description="Dynamic batching: small pictures that wait are computed together; auto is as many as the model "
-        "gains by, which is measured at the start.",
+        "gains by, which is measured once the service is ready.",
     )
     max_pending: Annotated[int, Field(ge=1)] = Field(
         64, description="Pictures that may wait or be computed; beyond them the answer is 503."

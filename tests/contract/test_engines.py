@@ -107,11 +107,12 @@ def test_a_thread_that_computes_may_use_every_core(name, bundle, rng):
 
     looker = Thread(target=look)
     looker.start()
-    while seen.total() < 100:
+    while seen.total() < 100 and looker.is_alive():
         engine.infer(images)
     ended.set()
     looker.join()
 
+    assert seen.total() >= 100
     assert set(seen) == {frozenset(os.sched_getaffinity(0))}
 
 

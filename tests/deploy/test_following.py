@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tracking
-from containers import call, podman
+from containers import podman
 from played import play
 from rendered import Manifest
 from tracking import Server
@@ -203,7 +203,8 @@ def test_a_pod_fetches_what_its_annotations_name_and_serves_it(server, digest, i
     """The first container and the service as the manifest has them; the name `mlflow` leads to this machine."""
     port = server.address.rpartition(":")[2]
     network = "podman-default-kube-network"  # which the first pod on a machine would make
-    call("podman", "network", "create", network, must=False)
+    if network not in podman("network", "ls", "--format", "{{.Name}}").split():
+        podman("network", "create", network)
     gateway = json.loads(podman("network", "inspect", network))[0]["subnets"][0]["gateway"]
 
     def fill(made: Manifest, settings: Manifest) -> None:

@@ -140,12 +140,13 @@ async def test_a_picture_that_is_lined_up_survives_what_it_stands_behind(bundle_
 async def test_no_worker_is_blamed_for_what_a_pause_of_the_machine_took(bundle_path, bright):
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
     others = set(listed.read_text().split())
-    async with opened(bundle_path, batch=1, hang_s=1.5) as pool:
+    hang_s = 1.5
+    async with opened(bundle_path, batch=1, hang_s=hang_s) as pool:
         children = set(listed.read_text().split()) - others
         await answers(pool, [bright])
         with frozen([int(child) for child in children]):
             (job,) = pool.submit([bright])
-            time.sleep(2)  # which is the pause: neither the front nor its worker gets on
+            time.sleep(hang_s + 0.5)  # which is the pause: neither the front nor its worker gets on
             await asyncio.sleep(3 * WATCH_S)  # and the worker is the last to go on
 
         assert isinstance(await job.answer, Prediction)

@@ -143,7 +143,7 @@ def test_a_batch_gets_the_answers_of_its_pictures_alone(service, bright):
 
 
 def test_a_batch_is_spread_over_the_workers_and_has_one_deadline(start, bright):
-    service = start(TAPETUM_WORKERS="2", TAPETUM_GROUPING="off")
+    service = start(TAPETUM_WORKERS="2", TAPETUM_BATCHING="off")
 
     with frozen(service.workers()[:1]):
         response = batch(service, [bright] * 6, "3")

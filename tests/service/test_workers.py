@@ -50,6 +50,7 @@ def test_a_worker_that_stands_still_is_replaced_and_its_request_gets_504(start, 
     service.until(lambda: post(service, bright).status_code == 200)
     reasons = [str(line["reason"]) for line in service.lines() if line["event"] == "a worker is replaced"]
     # A busy machine may have the next one compute as long.
+    assert len(reasons) <= 2
     assert set(reasons) == {"it computed one picture for longer than 1 s"}
 
 

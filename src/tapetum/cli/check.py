@@ -70,7 +70,7 @@ def check(
     content = {"pictures": str(pictures), "classes": counts, "kinds": found, "findings": entries}
     if doubts is not None:
         content["labels"] = asdict(doubts)
-    # What is asked for is written before anything is printed: a reader such as `head` may end the printing.
+    # What is asked for is done before anything is printed: a reader such as `head` may end the printing.
     if out is not None:
         files.write_text(out, to_json(content) + "\n")
     if html is not None:
@@ -78,6 +78,13 @@ def check(
     if doubts is not None and corrections is not None:
         propose(corrections, scanned.decided, doubts.suspects)
         click.echo(f"{corrections}: {len(scanned.decided)} decided, {len(doubts.suspects)} to decide", err=True)
+    chosen = [finding for finding in findings if finding.kind in kinds]
+    if quarantine is not None:
+        moved = quarantines.move(scanned.root, chosen, quarantine)
+        click.echo(
+            f"moved {len(moved.reasons)} files to {quarantine}; `tapetum data restore {quarantine}` moves them back",
+            err=True,
+        )
     if as_json:
         click.echo(to_json(content))
     else:
@@ -90,13 +97,6 @@ def check(
             click.echo("nothing wrong found")
         if doubts is not None:
             click.echo(f"of {doubts.judged} labels {doubts.confirmed} are as the other pictures would have it")
-    chosen = [finding for finding in findings if finding.kind in kinds]
-    if quarantine is not None:
-        moved = quarantines.move(scanned.root, chosen, quarantine)
-        click.echo(
-            f"moved {len(moved.reasons)} files to {quarantine}; `tapetum data restore {quarantine}` moves them back",
-            err=True,
-        )
     context.exit(1 if chosen else 0)
 
 

@@ -45,7 +45,7 @@ def command(context: click.Context, port: int, keep: bool, as_json: bool) -> Non
     from tapetum import machine
 
     machine.keep_freed_memory()
-    from tapetum import recipe
+    from tapetum import files, recipe
     from tapetum.data import manifest as manifests
     from tapetum.pipeline import MANIFEST
     from tapetum.serving import server
@@ -54,7 +54,7 @@ def command(context: click.Context, port: int, keep: bool, as_json: bool) -> Non
     chosen = recipe.load(Path("digits"))
     out = Path("runs") / chosen.name
     with stages_aside(as_json):
-        with tracking() as tracker:
+        with tracking() as tracker, files.held(out):
             outcome = train(chosen, fetch(chosen.source or "", out), out, tracker)
         if not outcome.passed:
             context.exit(1)

@@ -26,12 +26,14 @@ def command(
 
     Example: tapetum drift runs/pets/bundle holiday/ --html drift.html
     """
-    from tapetum import files
-    from tapetum.evaluation import drift, drift_page
+    from tapetum.evaluation import drift
 
     with progress() as advance:
         found = drift.measure(bundle, list(files_of(paths)), engine, advance)
     if html is not None:
+        from tapetum import files
+        from tapetum.evaluation import drift_page  # which draws, and the serving install cannot
+
         files.write_text(html, drift_page.html(found))
     if as_json:
         click.echo(found.verdict.model_dump_json(indent=1))

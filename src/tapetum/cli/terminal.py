@@ -52,14 +52,15 @@ def files_of(paths: Iterable[Path]) -> Iterator[Path]:
     """The files themselves, and those in folders at any depth but hidden ones, in order."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.is_file() and not _is_litter(file.name))
+            found = (file for file in path.rglob("*") if not any(map(_is_litter, file.relative_to(path).parts)))
+            yield from sorted(filter(Path.is_file, found))
         else:
             yield path
 
 
 def _is_litter(name: str) -> bool:
     """What systems leave in folders of pictures."""
-    return name.startswith(".") or name in ("Thumbs.db", "desktop.ini")
+    return name.startswith(".") or name in ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def _run(
     corrections: Path | None,
 ) -> "Outcome | None":
     """Find recipe and pictures, and train; None in a process that only helps another."""
-    from tapetum import recipe
+    from tapetum import files, recipe
     from tapetum.data import listing, packing
     from tapetum.errors import ConfigError
 
@@ -130,12 +130,13 @@ def _run(
                 group.wait()
                 pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
                 return None
-            run.require_no_other(out, resume)  # before its manifest is written anew
-            if pictures is None:
-                if chosen.source is None:
-                    raise ConfigError(f"recipe {chosen.name} names no source: name a folder of pictures with --data")
-                pictures = fetch(chosen.source, out)
-            return train(chosen, pictures, out, tracker, resume, group, is_draft, corrections)
+            with files.held(out):
+                run.require_no_other(out, resume)  # before its manifest is written anew
+                if pictures is None:
+                    if chosen.source is None:
+                        raise ConfigError(f"recipe {chosen.name} has no source: name a folder of pictures with --data")
+                    pictures = fetch(chosen.source, out)
+                return train(chosen, pictures, out, tracker, resume, group, is_draft, corrections)
 
 
 def _choose(pictures: Path, overrides: tuple[str, ...]) -> "Recipe":
@@ -207,7 +208,7 @@ def train(
     from tapetum.training.distributed import ALONE
 
     files.require_space(out, _LEAST_FREE_BYTES)
-    with files.held(out), progress() as advance:
+    with progress() as advance:
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance, corrections)
         for finding in findings[:_FINDINGS_SHOWN]:
             say("check", finding.to_text())

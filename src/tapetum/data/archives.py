@@ -97,8 +97,8 @@ def _members(archive: Path, allowed: int) -> Iterator[tuple[Iterator[_Member], i
                 raise DataError(f"{archive} is no archive, its first bytes are {start[:16]!r}: {_KNOWN}")
         except _DAMAGED as error:
             raise _damaged(archive, error) from None
-        except OSError as error:  # of bzip2, and of places that lie before the file; the disk has other numbers
-            if error.errno not in (None, errno.EINVAL):
+        except OSError as error:  # of bzip2, and of places that lie before the file; the disk names its file
+            if error.filename is not None or error.errno not in (None, errno.EINVAL):
                 raise
             raise _damaged(archive, error) from None
         except (NotImplementedError, RuntimeError) as error:  # zipfile: another compression, a password

@@ -44,6 +44,6 @@ def label_fault(label: str) -> str | None:
     if _NOT_IN_LABELS.search(label) or len(label.encode()) > _LONGEST_LABEL_BYTES:
         return (
             f"label {label[:60]!r}: expected at most {_LONGEST_LABEL_BYTES} bytes, "
-            "and no slash or control character among them"
+            "and no slash, backslash or control character among them"
         )
     return None

@@ -112,7 +112,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("digest", help="SHA-256 of its bundle.json, as `tapetum promote --json` prints it")
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where the bundle shall lie")
     given = parser.parse_args(words)
-    # The first process of a container has no other answer to the cluster's SIGTERM, and what has arrived is put away.
+    # The first process of a container ignores SIGTERM unless it handles it; ending so, it removes what has arrived.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         fetch(settings.load().mlflow_tracking_uri, given.model, given.digest, given.to)

@@ -185,10 +185,15 @@ def _require_whole(registry: Registry, version: Version) -> None:
     with TemporaryDirectory() as place:
         try:
             registry.fetch(version, Path(place))
-        except (BundleError, RegistryError) as error:
-            raise type(error)(
+        except BundleError as error:
+            raise BundleError(
                 f"{error}; nothing was changed: delete version {version.version} of {registry.name} in MLflow, and it "
                 "is passed over"
+            ) from error
+        except RegistryError as error:  # which may pass
+            raise RegistryError(
+                f"{error}; nothing was changed: try again, and only where the bundle is gone for good delete version "
+                f"{version.version} of {registry.name} in MLflow, which is then passed over"
             ) from error
 
 

@@ -59,12 +59,12 @@ class Incumbent:
 def decide(candidate: Bundle, incumbent: Incumbent | None = None) -> Verdict:
     """Hold an evaluated bundle to its recipe's gate and, where given, against an incumbent.
 
-    Every precision that was evaluated must pass, and int8 may not cost more than the bounds that it was made with. The
-    incumbent is compared on
-    the same test pictures: the candidate may neither be worse beyond the
-    bootstrap's doubt, nor lose more than the recipe allows; and no class may
-    lose recall, nor calibration get worse, by more than the recipe allows and
-    chance explains. Raises BundleError where the candidate was not evaluated,
+    Every precision that was evaluated must pass and be better than always
+    naming the commonest class, and int8 may not cost more than the bounds that
+    it was made with. The incumbent is compared on the same test pictures: the
+    candidate may neither be worse beyond the bootstrap's doubt, nor lose more
+    than the recipe allows; and no class may lose recall, nor calibration get
+    worse, by more than the recipe allows and chance explains. Raises BundleError where the candidate was not evaluated,
     DataError where the pictures or their labels differ.
     """
     if not candidate.facts.scores:
@@ -122,7 +122,7 @@ def _floors(candidate: Bundle, precision: Precision, rules: Gate) -> list[Check]
     return [
         Check(f"accuracy in {precision}", accuracy >= rules.accuracy, f"{accuracy:.4f}", f"≥ {rules.accuracy:.4f}"),
         Check(
-            f"accuracy in {precision}, beyond chance",
+            f"accuracy beyond chance in {precision}",
             scores.accuracy.low > most.samples / scores.samples,
             f"{scores.accuracy.low:.4f}",
             f"> {most.samples / scores.samples:.4f} (always {commonest})",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tapetum.inference import worker as workers
+from tapetum.inference import worker
 from tapetum.inference.predictor import Predictor
 from tapetum.inference.work import Job
 from tapetum.inference.worker import Opened, Plan, Said
@@ -31,7 +31,7 @@ class ThreadWorker:
     async def open(self) -> Opened:
         """Open the bundle on the thread that will compute."""
         loop = asyncio.get_running_loop()
-        self._predictor, opened = await loop.run_in_executor(self._thread, workers.open_predictor, self._plan)
+        self._predictor, opened = await loop.run_in_executor(self._thread, worker.open_predictor, self._plan)
         return opened
 
     @property
@@ -43,13 +43,13 @@ class ThreadWorker:
         """Give pictures to the thread."""
         assert self._predictor is not None
         self.jobs = jobs
-        work = partial(workers.answers, self._predictor, [job.content for job in jobs], jobs[0].question)
+        work = partial(worker.answers, self._predictor, [job.content for job in jobs], jobs[0].question)
         asyncio.get_running_loop().run_in_executor(self._thread, work).add_done_callback(self._heard)
 
     async def call_s(self, pictures: int) -> float:
         """Seconds of a call of the engine with so many pictures, measured on the thread."""
         assert self._predictor is not None
-        work = partial(workers.call_s, self._predictor, pictures)
+        work = partial(worker.call_s, self._predictor, pictures)
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def hear(self) -> None:

@@ -8,5 +8,5 @@ FIELDS: ContextVar[Mapping[str, str]] = ContextVar("FIELDS")
 
 
 def merge(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Add the fields that are set, as a processor of structlog, whose own way looks through all variables for each."""
+    """Add the fields that are set: a processor for structlog, whose own looks through all variables at each line."""
     return {**FIELDS.get({}), **event}

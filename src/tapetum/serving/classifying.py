@@ -6,7 +6,6 @@ from time import perf_counter
 
 from starlette.requests import Request
 
-from tapetum.bundle import Facts
 from tapetum.errors import MalformedRequest
 from tapetum.inference.predictor import Picture
 from tapetum.serving import record
@@ -36,11 +35,11 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
     start = perf_counter()
     state = request.app.state
     model: Model = state.model
-    served: Facts | None = None
+    served = model.facts if model.is_loaded else None
     outcomes: list[Outcome] = []
     try:
         timeout_s = timeout_s_of(request, state.settings.request_timeout_s)
-        served = model.facts  # without a model nobody need wait for the body; where it is full, the door has said so
+        served = served or model.facts  # raises before the body is read; a full queue was refused at the door
         with state.store.hold() as hold:
             contents = await read(hold)
             outcomes = await model.predict(contents, timeout_s, gone(request))
@@ -48,9 +47,9 @@ async def classify(request: Request, read: Read) -> list[Outcome]:
         outcomes = [Outcome(error)]
         raise
     finally:
-        total_s, of = perf_counter() - start, request.state
-        records = [record.make(outcome, of.request_id, request.scope["path"], total_s, served) for outcome in outcomes]
-        of.records = tuple(records)
+        total_s, request_id = perf_counter() - start, request.state.request_id
+        records = [record.make(outcome, request_id, request.scope["path"], total_s, served) for outcome in outcomes]
+        request.state.records = tuple(records)
     for take in state.takers:
         take(contents, records)
     return outcomes

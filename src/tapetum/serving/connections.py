@@ -49,6 +49,7 @@ class Connection(HttpToolsProtocol):
         self._begun_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
         self._gone: asyncio.Future[None] | None = None
         self._in_head = False
         self._head_bytes = 0
@@ -68,13 +69,15 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self._limits.connections:
             idle = next((other for other in self.connections if isinstance(other, Connection) and other.is_idle), None)
             if idle is not None:
-                idle.transport.close()
+                idle._part()
             else:
                 self._refuse(problems.TOO_MANY_CONNECTIONS, "every connection is taken: try again in a moment")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers, and tell who computes for this client."""
         self._stop()
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         self.resume_writing()
@@ -141,12 +144,11 @@ class Connection(HttpToolsProtocol):
             heads.append(message)
             return
         assert not message.get("more_body"), "what goes by the lane is answered whole"
-        (head,) = heads
-        fields = [*cycle.default_headers, *head["headers"]]
+        fields = [*cycle.default_headers, *heads[0]["headers"]]
         if self._leaves(cycle):
             fields.append((b"connection", b"close"))
-        lines = [STATUS_LINE[head["status"]], *[b"%b: %b\r\n" % field for field in fields], b"\r\n"]
-        self._say(cycle, b"".join(lines) + message["body"])
+        lines = [b"%b: %b\r\n" % field for field in fields]
+        self._say(cycle, b"".join([STATUS_LINE[heads[0]["status"]], *lines, b"\r\n", message["body"]]))
 
     def _leaves(self, cycle: RequestResponseCycle) -> bool:
         return not cycle.keep_alive or self._limits.is_draining()
@@ -218,12 +220,10 @@ class Connection(HttpToolsProtocol):
             self._timer = None
 
     def _time_is_up(self, seconds: float, part: str) -> None:
-        detail = f"the {part} of the request was not here after {seconds:g} s: send it faster"
-        self._refuse(problems.TOO_SLOW, detail)
+        self._refuse(problems.TOO_SLOW, f"the {part} of the request was not here after {seconds:g} s: send it faster")
 
     def _refuse(self, kind: Kind, detail: str) -> None:
         """Answer without the application, and hang up; the record of the request is whose it was until then."""
-        self._stop()
         if self.transport.is_closing():
             return
         if self._in_head or self.cycle is None:
@@ -241,7 +241,7 @@ class Connection(HttpToolsProtocol):
         """Hang up; who does not read what is left is cut off, however little that is."""
         self._stop()
         self.transport.close()
-        self._timer = self.loop.call_later(self._limits.body_s, self.transport.abort)
+        self._end_timer = self._end_timer or self.loop.call_later(self._limits.body_s, self.transport.abort)
 
     def _answer(self, scope: Scope, kind: Kind, detail: str) -> int:
         """Write a problem; the bytes of its body."""

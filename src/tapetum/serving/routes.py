@@ -62,7 +62,8 @@ class Classification(BaseModel):
     confidence: float = Field(description="The same as probability.")
     probabilities: dict[str, float] = Field(description="Of every class; they add up to 1.")
     inference_time_ms: float = Field(
-        description="Time in the model, of the picture or of its batch, without decoding and waiting."
+        description="Time in the model, of the picture or of the batch that it was computed in, without decoding and "
+        "waiting."
     )
     unlike_training: bool | None = Field(
         None,

@@ -47,7 +47,7 @@ class AsideRun:
         self._tell("pictures", manifest)
 
     def file(self, path: Path) -> None:
-        """Keep a file, or all files of a folder, as it is until the run ends."""
+        """Keep a file, or all files of a folder, which must stay as they are until the run has ended."""
         self._tell("file", path)
 
     def challenger(self, name: str, bundle: Bundle, tags: Mapping[str, str]) -> None:
@@ -113,7 +113,7 @@ class _Recorder:
                 [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__,  # standard output is that of who trains alone
+                stdout=sys.__stderr__ or subprocess.DEVNULL,  # standard output is that of who trains alone
                 env=machine.environment(),
                 # Ctrl-C in a terminal reaches a whole group; the run is closed by who trains.
                 start_new_session=True,

@@ -57,7 +57,7 @@ def register(client: "MlflowClient", run_id: str, name: str, bundle: Bundle, tag
 
 def prepare() -> None:
     """Have MLflow look through all installed packages, as it does before it saves a first model: most of a second."""
-    with suppress(ImportError):  # of what is not public
+    with suppress(Exception):  # it is not public, and all that it saves is time
         from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
         warn_dependency_requirement_mismatches(_requirements())

@@ -76,7 +76,7 @@ def test_a_floor_holds_at_its_bound_and_not_below(tmp_path, change, failures):
     assert verdict.passed is not bool(failures)
 
 
-@pytest.mark.parametrize(("accuracy", "failures"), [(0.52, []), (0.5099, ["accuracy in fp32, beyond chance"])])
+@pytest.mark.parametrize(("accuracy", "failures"), [(0.52, []), (0.5099, ["accuracy beyond chance in fp32"])])
 def test_a_coin_toss_does_not_pass(tmp_path, accuracy, failures):
     """Of 200 pictures 100 are cats, and the interval of accuracy begins 0.01 below it."""
     assert failed(decide(candidate(tmp_path, {"fp32": scores(accuracy)}, accuracy=0.5))) == failures
@@ -96,7 +96,7 @@ def test_every_precision_must_pass(tmp_path, weak):
 
     assert failed(decide(candidate(tmp_path, by_precision))) == [
         f"accuracy in {weak}",
-        f"accuracy in {weak}, beyond chance",
+        f"accuracy beyond chance in {weak}",
     ]
 
 
@@ -111,7 +111,7 @@ def test_a_check_reads_as_a_line(tmp_path):
 
     assert [check.to_text() for check in verdict.checks] == [
         "pass  accuracy in fp32: 0.9500, demanded ≥ 0.9000",
-        "pass  accuracy in fp32, beyond chance: 0.9400, demanded > 0.5000 (always cat)",
+        "pass  accuracy beyond chance in fp32: 0.9400, demanded > 0.5000 (always cat)",
         "FAIL  recall of the weakest class in fp32: 0.7000 (dog), demanded ≥ 0.8000",
         "pass  calibration error in fp32: 0.0100, demanded ≤ 0.0500",
     ]

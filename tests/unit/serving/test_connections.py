@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from tapetum.serving.connections import Connection, Limits
 from tapetum.serving.lane import Lane
+from tapetum.serving.problems import Written
 from tapetum.serving.record import InFlight
 
 # More than the two sockets below hold, and less than a transport holds before it says that nobody reads.
@@ -30,10 +31,19 @@ async def answer(scope, receive, send) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("begun", [b"", b"GET /"], ids=["answered", "and refused in the next head"])
-async def test_a_last_answer_that_nobody_reads_is_cut_off(begun):
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
+    ],
+    ids=["answered", "and refused in the next head", "refused before its body was read"],
+)
+async def test_a_last_answer_that_nobody_reads_is_cut_off(asked):
     lane = Lane(FastAPI(), [], InFlight(), max_bytes=1)
-    limits = Limits(10, 0.2, 0.2, lambda: False, lambda scope: None, lane)
+    refused = Written(503, {"Content-Length": str(len(ANSWER))}, ANSWER)
+    limits = Limits(10, 0.2, 0.2, lambda: False, lambda scope: refused if scope["method"] == "POST" else None, lane)
     config, state = uvicorn.Config(answer, log_config=None, timeout_keep_alive=1000), ServerState()
     config.load()
     listening = socket.create_server(("127.0.0.1", 0))
@@ -42,15 +52,16 @@ async def test_a_last_answer_that_nobody_reads_is_cut_off(begun):
     server = await asyncio.get_running_loop().create_server(begin, sock=listening)
     received = b""
     async with server:
-        with socket.socket() as client, suppress(ConnectionResetError):
+        with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             client.connect(listening.getsockname())
-            last = b"" if begun else b"Connection: close\r\n"
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + last + b"\r\n" + begun)
+            client.sendall(asked)
             async with asyncio.timeout(20):
                 while not state.total_requests or state.connections:
-                    await asyncio.sleep(0)
-            while chunk := client.recv(65_536):
-                received += chunk
+                    await asyncio.sleep(0.01)
+            with suppress(ConnectionResetError):
+                while chunk := client.recv(65_536):
+                    received += chunk
 
+    assert state.total_requests == 1
     assert len(received) < len(ANSWER)

@@ -66,7 +66,7 @@ def test_what_can_be_expected_stands_at_0_before_it_happens():
     assert ("prediction_errors_total",) in found
     gauges = {
         "prediction_queue_limit_pictures": 64,
-        "prediction_group_limit_pictures": 1,
+        "prediction_batch_limit_pictures": 1,
         "workers_wanted": found["workers_wanted",],
     }
     counted = {name[0]: value for name, value in found.items() if not name[0].startswith(("process_", "system_"))}

@@ -25,7 +25,8 @@ function table([head, rule, ...rows]) {
 }
 
 function cells(row) {
-  return row.replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  const inner = row.replace(/^\||\|$/g, "");
+  return (inner.match(/(?:\\\||[^|])+/g) ?? []).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
 function inline(text) {
