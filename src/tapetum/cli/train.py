@@ -130,6 +130,7 @@ def _run(
                 group.wait()
                 pipeline.help_train(chosen, out, settings.load().cache_dir, resume, group)
                 return None
+            files.require_space(out, _LEAST_FREE_BYTES)
             with files.held(out):
                 run.require_no_other(out, resume)  # before its manifest is written anew
                 if pictures is None:
@@ -202,12 +203,11 @@ def train(
     corrections: Path | None = None,
 ) -> "Outcome":
     """Go through the stages, showing each."""
-    from tapetum import files, pipeline, settings
+    from tapetum import pipeline, settings
     from tapetum.data import packing
     from tapetum.data.sample import PARTS
     from tapetum.training.distributed import ALONE
 
-    files.require_space(out, _LEAST_FREE_BYTES)
     with progress() as advance:
         manifest, findings = pipeline.divide(pictures, chosen.parts, out, advance, corrections)
         for finding in findings[:_FINDINGS_SHOWN]:
